@@ -1,0 +1,120 @@
+// Sealed durable state: the one seam between the rooms above and the disk.
+//
+// Thread: any shard may call; results arrive on the caller's executor. Reads of one scope see every
+// commit that returned before them. commit() is all or nothing and durable when it returns; commits
+// issued one after another by one scope become durable in that order, even when the caller does not
+// wait in between. A failed sync ends the process: no caller ever sees it. The only error commit()
+// returns is StoreError::fenced or ::quarantined.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <optional>
+
+#include "storage/base/result.h"
+#include "storage/records.h"
+#include "storage/scope.h"
+
+namespace wab::storage {
+
+using boost::asio::awaitable;
+
+enum class StoreError {
+  fenced = 1,   // another owner has this session
+  quarantined,  // a record of this session did not open; see storage/README.md
+  unsealed,     // a record did not open: wrong key, moved or damaged
+  corrupt,      // the store itself: refused to open
+  version,      // written by a newer program
+  root_key,     // missing, unreadable or wrong root key
+  busy,         // the bounded queue of the disk pool is full
+  io,
+  not_found,
+};
+const ErrorDomain& error_domain(StoreError);
+
+// A durable event of a session. `body` is the envelope of contract section 4, byte for byte what
+// every webhook attempt sends; `lane` is a hash of the chat, for order per chat.
+struct EventRow {
+  SessionId session;
+  uint64_t seq = 0;       // per session, from 1, without gaps
+  uint64_t position = 0;  // per organization, given by commit; the cursor of /v1/events
+  std::string id;         // "evt_..."
+  std::string type;       // "message"
+  ByteArray<8> lane{};
+  UnixMillis at = 0;
+  Bytes body;
+};
+
+// One event owed to one endpoint; erased when delivered. `state` is the webhook room's own encoding
+// of attempts and next time.
+struct DeliveryRow {
+  EndpointId endpoint;
+  SessionId session;
+  uint64_t seq = 0;
+  ByteArray<8> lane{};
+  Bytes state;
+};
+struct DeliveryKey {
+  EndpointId endpoint;
+  SessionId session;
+  uint64_t seq = 0;
+};
+
+// A duplicate mark: a keyed hash with an expiry, nothing secret inside. Names are blinded like
+// keys.
+struct Mark {
+  std::string name;
+  UnixSeconds expires = 0;
+};
+
+struct Commit {
+  explicit Commit(Scope scope) : owner(scope) {}
+  Scope owner;
+  std::vector<Row> put;
+  std::vector<Key> erase;
+  std::vector<Mark> marks;
+  std::vector<EventRow> events;         // position is filled in by the store
+  std::vector<DeliveryRow> deliveries;  // put; same organization
+  std::vector<DeliveryKey> delivered;   // erase
+};
+
+struct Committed {
+  uint64_t first_position = 0;  // of `events`, consecutive; 0 when there were none
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Values in the order of `keys`; absent rows are std::nullopt.
+  virtual awaitable<Result<std::vector<std::optional<Bytes>>>> load(Scope scope,
+                                                                    std::vector<Key> keys) = 0;
+  // Rows of one kind in unspecified but stable order. `after` is the cursor of the previous page
+  // ("" first); the next cursor is "" at the end.
+  struct Page {
+    std::vector<Row> rows;
+    std::string next;
+  };
+  virtual awaitable<Result<Page>> scan(Scope scope, Kind kind, std::string after, size_t limit) = 0;
+  // Which of these marks exist and have not expired at `now`.
+  virtual awaitable<Result<std::vector<bool>>> marked(Scope scope, std::vector<std::string> names,
+                                                      UnixSeconds now) = 0;
+  virtual awaitable<Result<Committed>> commit(Commit commit) = 0;
+
+  // The event log of an organization in position order, strictly after `position`.
+  virtual awaitable<Result<std::vector<EventRow>>> events_after(OrgScope org, uint64_t position,
+                                                                size_t limit) = 0;
+  virtual awaitable<Result<std::optional<EventRow>>> event(Scope session, uint64_t seq) = 0;
+  // Deliveries owed to an endpoint in (session, seq) order, strictly after `after`.
+  virtual awaitable<Result<std::vector<DeliveryRow>>> deliveries(OrgScope org, EndpointId endpoint,
+                                                                 std::optional<DeliveryKey> after,
+                                                                 size_t limit) = 0;
+
+  // Erases every row, event, mark and delivery of a session (after logout and delete), or of the
+  // whole organization when the scope's session is nil.
+  virtual awaitable<Result<void>> erase_all(Scope scope) = 0;
+
+  // Keyed, stable, one-way: for event ids and lanes. Differs per deployment and organization.
+  virtual ByteArray<32> keyed_hash(OrgScope org, std::string_view purpose, ByteView data) = 0;
+};
+
+}  // namespace wab::storage
