@@ -43,6 +43,7 @@ enum class Kind : uint8_t {
   stanza_index = 44,    // name: stanza id -> message row id
   retry_count = 45,     // name: chat "/" sender "/" stanza id
   undecryptable = 46,   // same name: what was told and awaits healing
+  outgoing = 48,        // name: message row id; exists while the send is not acknowledged
   base_key = 47,        // name: signal address "/" stanza id (dossier 2 section 8.6)
 };
 

@@ -71,6 +71,7 @@ struct Commit {
   Scope owner;
   std::vector<Row> put;
   std::vector<Key> erase;
+  std::vector<Row> put_org;  // rows of the organization itself, in the same write
   std::vector<Mark> marks;
   std::vector<EventRow> events;         // position is filled in by the store
   std::vector<DeliveryRow> deliveries;  // put; same organization
