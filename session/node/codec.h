@@ -39,8 +39,9 @@ struct Limits {
   static Limits for_server() { return {128, 32768, 131072, 8u << 20, true}; }
 };
 
-// Returns flags byte 0 and the node. Fails only for what cannot be represented: more than 65535
-// list items, device above 255, empty tag.
+// Returns flags byte 0 and the node; never compresses, leaves empty attributes and empty lists out.
+// Fails only for what cannot be represented: more than 65535 list items, an empty tag or attribute
+// name, a device above 255 or on a server without devices, 128 levels, more than a frame holds.
 Result<Bytes> encode(const Node& node);
 Result<Node> decode(ByteView frame, const Limits& limits = {});
 

@@ -19,6 +19,8 @@ class Port {
  public:
   virtual ~Port() = default;
   virtual void deliver(const node::Node& stanza) = 0;
+  // The server ends the stream after what it has delivered so far. A phone has nothing to do.
+  virtual void end() {}
 };
 
 // A virtual WhatsApp account. The identity key is the phone's Signal identity and the account key

@@ -1,0 +1,87 @@
+// Webhook endpoints in the store, and word to whoever delivers to them when they change.
+//
+// Any shard. Row Kind::endpoint of the organization, name = id text, JSON:
+//   {"v":1, "id", "url", "events":[type or "message.*"], "sessions":[id], "secret":"whsec_...",
+//    "headers":{}, "ordering":"chat"|"none", "format":"standard", "state":"enabled"|"disabled",
+//    "created_at", "updated_at"}
+// An empty list of events or sessions means all of them.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bridge/config.h"
+#include "bridge/problem.h"
+#include "storage/store.h"
+
+namespace wab::bridge {
+
+using boost::asio::awaitable;
+
+struct EndpointRecord {
+  EndpointId id;
+  std::string url;
+  std::vector<std::string> events;
+  std::vector<std::string> sessions;
+  std::string secret;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string ordering = "chat";
+  std::string format = "standard";
+  bool enabled = true;
+  UnixMillis created_at = 0;
+  UnixMillis updated_at = 0;
+};
+Bytes encode_endpoint(const EndpointRecord& record);
+std::optional<EndpointRecord> decode_endpoint(ByteView stored);
+
+struct EndpointPatch {
+  std::optional<std::string> url, ordering, format;
+  std::optional<std::vector<std::string>> events, sessions;
+  std::optional<std::vector<std::pair<std::string, std::string>>> headers;
+  std::optional<bool> enabled;
+};
+
+class EndpointDirectory {
+ public:
+  // Called on the shard of the caller after the change is durable; `record` is null when erased.
+  // Must not block.
+  using Listener = std::function<void(const storage::OrgScope&, EndpointId, const EndpointRecord*)>;
+
+  EndpointDirectory(storage::Store& store, Clock& clock, Random& random, const Config& config,
+                    Listener listener);
+
+  // A record with id, secret and times, not stored yet.
+  EndpointRecord draft();
+  // `also` are rows of the organization for the same commit.
+  awaitable<Outcome<void>> create(storage::OrgScope org, EndpointRecord record,
+                                  std::vector<storage::Row> also);
+  awaitable<Outcome<EndpointRecord>> get(storage::OrgScope org, EndpointId id);
+  struct Page {
+    std::vector<EndpointRecord> endpoints;
+    std::string next;
+  };
+  awaitable<Outcome<Page>> list(storage::OrgScope org, std::string after, size_t limit);
+  awaitable<Outcome<EndpointRecord>> patch(storage::OrgScope org, EndpointId id,
+                                           EndpointPatch patch);
+  awaitable<Outcome<void>> erase(storage::OrgScope org, EndpointId id);
+  // An organization is being deleted: tells the listener of each endpoint; the rows go with it.
+  awaitable<Outcome<void>> forget_organization(storage::OrgScope org);
+
+  // The reason when this deployment does not deliver there: https only, except into networks of
+  // webhook.allow_private_targets. Addresses behind names are judged when dialled.
+  std::optional<std::string> refused(const std::string& url) const;
+  // The reason when a tenant may not set this header.
+  static std::optional<std::string> refused_header(std::string_view name);
+
+ private:
+  storage::Store& store_;
+  Clock& clock_;
+  Random& random_;
+  const Config& config_;
+  Listener listener_;
+};
+
+}  // namespace wab::bridge

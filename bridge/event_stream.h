@@ -1,0 +1,29 @@
+// Following the organization's event log: the position behind a cursor, a page of it, a live
+// follower.
+//
+// A cursor of the log is a position in decimal, "latest", or "SESSION_ID:SEQ" made from any
+// envelope, so that a reader of the stream can resume from the last event it holds.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bridge/app.h"
+#include "bridge/request.h"
+
+namespace wab::bridge {
+
+// "" is the beginning. Code::invalid_cursor when it is none of ours.
+awaitable<Outcome<uint64_t>> event_position(App& app, storage::OrgScope org, std::string cursor);
+
+// At most `limit` events after `position`; when there is none yet, waits for one until `until`.
+awaitable<Outcome<std::vector<storage::EventRow>>> events_or_wait(App& app, storage::OrgScope org,
+                                                                  uint64_t position, size_t limit,
+                                                                  SteadyTime until);
+
+// Sends everything after `position`, then what comes, until the sink closes.
+std::unique_ptr<Follower> follow_events(App& app, storage::OrgScope org, uint64_t position);
+
+}  // namespace wab::bridge

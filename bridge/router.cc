@@ -1,0 +1,286 @@
+#include "bridge/router.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "bridge/browser.h"
+#include "bridge/routes/tables.h"
+#include "bridge/strict_json.h"
+#include "storage/base/log.h"
+#include "storage/base/metrics.h"
+
+namespace wab::bridge {
+namespace {
+
+using nlohmann::json;
+constexpr std::chrono::seconds kWindow{60};
+
+bool is_unsafe(std::string_view method) { return method != "GET" && method != "HEAD"; }
+
+const std::span<const Route> kTables[] = {document_routes(),     setup_routes(),
+                                          login_routes(),        organization_routes(),
+                                          token_routes(),        session_routes(),
+                                          pairing_routes(),      message_routes(),
+                                          webhook_routes(),      event_routes()};
+
+struct Found {
+  const Route* route = nullptr;
+  std::vector<std::string> ids;
+  std::string allow;  // methods of the address, when none fits
+};
+
+Found find(std::string_view method, std::string_view path) {
+  Found found;
+  for (const auto& table : kTables) {
+    for (const auto& route : table) {
+      auto ids = match(route.pattern, path);
+      if (!ids) continue;
+      if (route.method == method) {
+        found.route = &route;
+        found.ids = std::move(*ids);
+        return found;
+      }
+      found.allow += (found.allow.empty() ? "" : ", ") + std::string(route.method);
+    }
+  }
+  return found;
+}
+
+// Collects what the limits said for the headers of the answer.
+class Budget {
+ public:
+  std::optional<Problem> take(App& app, const char* policy, std::string_view key, int64_t quota) {
+    const auto verdict = app.limits.take(policy, key, quota, kWindow);
+    const std::string quoted = "\"" + std::string(policy) + "\"";
+    add(policies_, quoted + ";q=" + std::to_string(quota) + ";w=60");
+    add(states_, quoted + ";r=" + std::to_string(verdict.remaining) +
+                     ";t=" + std::to_string(verdict.reset_s));
+    if (verdict.allowed) return std::nullopt;
+    Problem problem;
+    problem.code = Code::rate_limited;
+    problem.detail = "The limit per " + std::string(policy) + " is used up.";
+    problem.retry_after = static_cast<int>(verdict.retry_after);
+    return problem;
+  }
+  void print(Answer& answer) const {
+    if (policies_.empty()) return;
+    answer.headers.emplace_back("RateLimit-Policy", policies_);
+    answer.headers.emplace_back("RateLimit", states_);
+  }
+
+ private:
+  static void add(std::string& list, const std::string& item) {
+    list += (list.empty() ? "" : ", ") + item;
+  }
+  std::string policies_, states_;
+};
+
+awaitable<Outcome<Caller>> find_caller(App& app, const Request& request) {
+  std::string authorization(request.header("authorization"));
+  if (!authorization.empty()) {
+    auto caller = co_await app.auth.by_token(std::move(authorization));
+    co_return caller;
+  }
+  std::string cookie = cookie_of(request);
+  if (cookie.empty()) co_return refuse(Code::unauthenticated);
+  if (auto problem = cross_site(request, app.config)) co_return refuse(std::move(*problem));
+  auto caller = co_await app.auth.by_cookie(std::move(cookie));
+  co_return caller;
+}
+
+Outcome<void> judge_access(const Route& route, const Caller& caller) {
+  switch (route.access) {
+    case Access::operators:
+      if (!caller.is_operator()) return refuse(Code::forbidden, "Only an operator may do this.");
+      break;
+    case Access::organization:
+      if (caller.is_operator()) {
+        return refuse(Code::forbidden, "Use a token of the organization; an operator has none.");
+      }
+      if (!caller.permissions().has(route.permission)) {
+        return refuse(Code::forbidden, "The token lacks " +
+                                           std::string(permission_word(route.permission)) + ".");
+      }
+      break;
+    default:
+      break;
+  }
+  return {};
+}
+
+Outcome<json> judge_body(const Route& route, const Request& request) {
+  if (!route.body) {
+    if (!request.body.empty() && request.body != "{}") {
+      return refuse(Code::invalid_body, "This call takes no body.");
+    }
+    return json(nullptr);
+  }
+  const auto type = request.header("content-type");
+  const auto essence = type.substr(0, type.find(';'));
+  if (essence != "application/json") return refuse(Code::unsupported_media_type);
+  auto parsed = parse_strict_json(request.body);
+  if (!parsed) return refuse(Code::invalid_body, parsed.error());
+  auto errors = validate(*route.body, *parsed);
+  if (errors.empty()) return std::move(*parsed);
+  Problem problem;
+  problem.code = Code::invalid_body;
+  problem.errors = std::move(errors);
+  return refuse(std::move(problem));
+}
+
+Outcome<void> judge_query(const Route& route, const Request& request) {
+  static constexpr Shape kNone{"none", {}};
+  if (!request.query_ok) return refuse(Code::invalid_query, "An escape is broken.");
+  auto errors = validate_query(route.query ? *route.query : kNone, request.query);
+  if (errors.empty()) return {};
+  Problem problem;
+  problem.code = Code::invalid_query;
+  problem.errors = std::move(errors);
+  return refuse(std::move(problem));
+}
+
+awaitable<Outcome<Answer>> run(App& app, const Request& request, const Route& route,
+                               std::vector<std::string> ids, const Caller* caller,
+                               const json& body) {
+  std::optional<Idempotency::Ticket> ticket;
+  std::optional<std::string> reference;
+  std::string key(request.header("idempotency-key"));
+  if (!key.empty() && caller && is_unsafe(request.method)) {
+    if (key.size() > 255 || !matches(Format::header_value, key)) {
+      co_return refuse(Code::bad_request, "Idempotency-Key must be at most 255 printable bytes.");
+    }
+    auto begun = co_await app.idempotency.begin(*caller, request, std::move(key));
+    if (!begun) co_return refuse(std::move(begun.error()));
+    if (auto* answer = std::get_if<Answer>(&*begun)) co_return std::move(*answer);
+    if (auto* held = std::get_if<Idempotency::Ticket>(&*begun)) ticket.emplace(std::move(*held));
+    if (auto* old = std::get_if<Idempotency::Reference>(&*begun)) reference = std::move(old->text);
+  }
+  Call call{app,  request, caller, body, std::move(ids), ticket ? &*ticket : nullptr,
+            reference ? &*reference : nullptr};
+  auto answer = co_await route.handler(call);
+  if (!answer || !ticket || ticket->used() || answer->status >= 300) co_return answer;
+  // The effect is durable and naturally repeatable; a crash before this write repeats it.
+  storage::Commit commit{storage::Scope(caller->scope())};
+  commit.put.push_back(ticket->row(*answer));
+  auto written = co_await app.store.commit(std::move(commit));
+  if (!written) co_return refuse(problem_of(written.error()));
+  co_return answer;
+}
+
+awaitable<Outcome<Answer>> pass(App& app, const Request& request, Found& found, Budget& budget) {
+  if (!request.address.empty()) {
+    const auto group = address_group(request.address);
+    auto over = budget.take(app, "address", group, app.config.limits.address_per_minute);
+    if (over) co_return refuse(std::move(*over));
+  }
+  if (!found.route && found.allow.empty()) co_return refuse(Code::not_found);
+  if (app.people.setup_pending() && (!found.route || found.route->access != Access::setup)) {
+    co_return refuse(Code::setup_required);
+  }
+  if (!found.route) co_return refuse(Code::method_not_allowed);
+  const Route& route = *found.route;
+
+  std::optional<Caller> caller;
+  if (route.access != Access::open && route.access != Access::setup) {
+    auto proven = co_await find_caller(app, request);
+    if (!proven) co_return refuse(std::move(proven.error()));
+    caller.emplace(std::move(*proven));
+    auto over =
+        budget.take(app, "token", caller->principal(), app.config.limits.token_per_minute);
+    if (!over && !caller->is_operator()) {
+      over = budget.take(app, "org", caller->scope().org().text(),
+                         app.config.limits.organization_per_minute);
+    }
+    if (over) co_return refuse(std::move(*over));
+    const auto allowed = judge_access(route, *caller);
+    if (!allowed) co_return refuse(allowed.error());
+  }
+  const auto query = judge_query(route, request);
+  if (!query) co_return refuse(query.error());
+  auto body = judge_body(route, request);
+  if (!body) co_return refuse(std::move(body.error()));
+  auto answer = co_await run(app, request, route, found.ids, caller ? &*caller : nullptr, *body);
+  co_return answer;
+}
+
+void count(int status) {
+  static Counter answers[] = {
+      make_counter("waslo_http_requests_total", "Requests by class of answer.", {{"class", "2xx"}}),
+      make_counter("waslo_http_requests_total", "Requests by class of answer.", {{"class", "3xx"}}),
+      make_counter("waslo_http_requests_total", "Requests by class of answer.", {{"class", "4xx"}}),
+      make_counter("waslo_http_requests_total", "Requests by class of answer.",
+                   {{"class", "5xx"}})};
+  answers[std::clamp(status / 100, 2, 5) - 2].add();
+}
+
+}  // namespace
+
+std::span<const std::span<const Route>> all_routes() { return kTables; }
+
+std::optional<std::vector<std::string>> match(std::string_view pattern, std::string_view path) {
+  std::vector<std::string> ids;
+  while (!pattern.empty() && !path.empty()) {
+    if (pattern.front() != '/' || path.front() != '/') return std::nullopt;
+    pattern.remove_prefix(1);
+    path.remove_prefix(1);
+    const auto part = pattern.substr(0, pattern.find('/'));
+    const auto given = path.substr(0, path.find('/'));
+    if (part.starts_with('{')) {
+      if (given.empty() || given.size() > 64) return std::nullopt;
+      ids.emplace_back(given);
+    } else if (part != given) {
+      return std::nullopt;
+    }
+    pattern.remove_prefix(part.size());
+    path.remove_prefix(given.size());
+  }
+  if (!pattern.empty() || !path.empty()) return std::nullopt;
+  return ids;
+}
+
+int64_t Call::number(std::string_view name, int64_t otherwise) const {
+  const auto text = request.parameter(name);
+  return text.empty() ? otherwise : std::strtoll(std::string(text).c_str(), nullptr, 10);
+}
+
+std::vector<storage::Row> Call::repeatable(const Answer& answer) const {
+  std::vector<storage::Row> out;
+  if (ticket) out.push_back(ticket->row(answer));
+  return out;
+}
+
+awaitable<Answer> handle(App& app, const Request& request) {
+  Answer answer;
+  Budget budget;
+  if (auto preflight = preflight_answer(request, app.config)) {
+    answer = std::move(*preflight);
+  } else {
+    Found found = find(request.method, request.path);
+    auto outcome = co_await pass(app, request, found, budget);
+    if (outcome) {
+      answer = std::move(*outcome);
+    } else {
+      answer = problem_answer(outcome.error(), request.id);
+      if (outcome.error().code == Code::method_not_allowed) {
+        answer.headers.emplace_back("Allow", found.allow);
+      }
+      if (answer.status >= 500 && outcome.error().code == Code::internal) {
+        log_error("http.failed", {{"request", request.id}, {"method", request.method}});
+      }
+    }
+  }
+  budget.print(answer);
+  dress(answer, request, app.config);
+  count(answer.status);
+  co_return answer;
+}
+
+void dress(Answer& answer, const Request& request, const Config& config) {
+  for (const auto& [name, value] : security_headers()) {
+    answer.headers.emplace_back(name, value);
+  }
+  answer.headers.emplace_back("X-Request-Id", request.id);
+  add_cors(answer, request, config);
+}
+
+}  // namespace wab::bridge

@@ -1,0 +1,81 @@
+// The constant table of routes, and the one way a request takes through it.
+//
+// handle() is: address limit, route, setup gate, caller, token and organization limit, permission,
+// query, body, Idempotency-Key, handler. What is not in the table does not exist: 404, or 405 with
+// Allow when the address has other methods. /openapi.json is printed from the same table.
+#pragma once
+
+#include <span>
+
+#include "bridge/app.h"
+#include "bridge/request.h"
+
+namespace wab::bridge {
+
+enum class Access : uint8_t {
+  open,          // no caller
+  setup,         // only while setup is pending
+  session,       // whoever is logged in, operators too
+  operators,     // operators only
+  organization,  // a caller of an organization with the route's permission
+};
+
+// One call of a handler; lives in the router's frame while the handler runs.
+struct Call {
+  App& app;
+  const Request& request;
+  const Caller* caller;          // not null except for Access::open and ::setup
+  const nlohmann::json& body;    // judged by the route's shape; null without one
+  std::vector<std::string> ids;  // path parameters in order, judged by their handler
+  Idempotency::Ticket* ticket;   // null without Idempotency-Key
+  const std::string* repeated;   // the reference of an earlier answer to the same key
+
+  storage::OrgScope org() const { return caller->scope(); }
+  // A query parameter that was judged to be a number.
+  int64_t number(std::string_view name, int64_t otherwise) const;
+  // The path parameter, or 404: an id that does not even parse is as unknown as a foreign one.
+  template <class IdType>
+  Outcome<IdType> id(size_t index = 0) const {
+    const auto parsed = IdType::parse(ids[index]);
+    if (!parsed) return refuse(Code::not_found);
+    return *parsed;
+  }
+  // Rows that make the answer repeatable, for the handler's own commit. Empty without a key.
+  std::vector<storage::Row> repeatable(const Answer& answer) const;
+};
+
+// One answer a route gives, for the document; error answers of every route are added there.
+struct Reply {
+  int status;
+  std::string_view about;
+  const Shape* shape = nullptr;  // of a JSON body
+  std::string_view media = {};   // when it is not JSON, comma-separated
+};
+
+using Handler = awaitable<Outcome<Answer>> (*)(Call& call);
+
+struct Route {
+  std::string_view method;
+  std::string_view pattern;  // "/v1/sessions/{id}/qr"
+  std::string_view name;     // operationId
+  std::string_view summary;
+  Access access;
+  Permission permission;  // with Access::organization
+  const Shape* body;      // null: no body
+  const Shape* query;     // null: no parameters
+  Handler handler;
+  std::span<const Reply> replies;
+  std::span<const Code> problems = {};  // beyond those every route has
+};
+
+// All tables of routes/*, in the order of the document.
+std::span<const std::span<const Route>> all_routes();
+// The path parameters of `path` when it matches.
+std::optional<std::vector<std::string>> match(std::string_view pattern, std::string_view path);
+
+// Never fails; the answer carries every header but Content-Length.
+awaitable<Answer> handle(App& app, const Request& request);
+// Puts the headers of every answer on one that did not come from handle(): a parse error.
+void dress(Answer& answer, const Request& request, const Config& config);
+
+}  // namespace wab::bridge

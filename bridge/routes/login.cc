@@ -1,0 +1,82 @@
+// POST /v1/login, POST /v1/logout: browser sessions.
+
+#include <nlohmann/json.hpp>
+
+#include "bridge/browser.h"
+#include "bridge/routes/tables.h"
+
+namespace wab::bridge {
+namespace {
+
+constexpr Field kLoginFields[] = {
+    {.name = "email", .required = true, .min = 3, .max = 254, .format = Format::email},
+    {.name = "password", .required = true, .min = 1, .max = 256}};
+constexpr Shape kLogin{"login", kLoginFields};
+
+std::optional<Problem> over_limit(App& app, const Request& request, const std::string& email) {
+  const auto quota = app.config.limits.login_per_minute;
+  constexpr std::chrono::seconds kMinute{60}, kHour{3600};
+  const Verdict verdicts[] = {
+      app.limits.take("login address", address_group(request.address), quota * 6, kMinute),
+      app.limits.take("login account", email, quota, kMinute),
+      app.limits.take("login account hour", email, quota * 4, kHour)};
+  for (const auto& verdict : verdicts) {
+    if (verdict.allowed) continue;
+    Problem problem;
+    problem.code = Code::rate_limited;
+    problem.retry_after = static_cast<int>(verdict.retry_after);
+    return problem;
+  }
+  return std::nullopt;
+}
+
+awaitable<Outcome<Answer>> login(Call& call) {
+  // Logging a stranger's browser into one's own account is an attack too.
+  const auto& request = call.request;
+  if (!request.header("origin").empty() || !request.header("sec-fetch-site").empty()) {
+    if (auto problem = cross_site(request, call.app.config)) co_return refuse(std::move(*problem));
+  }
+  std::string email = text_of(call.body, "email");
+  std::string password = text_of(call.body, "password");
+  if (auto problem = over_limit(call.app, request, email)) co_return refuse(std::move(*problem));
+  auto login = co_await call.app.people.login(std::move(email), std::move(password));
+  if (!login) co_return refuse(std::move(login.error()));
+  nlohmann::json out = {{"role", role_word(login->role)}, {"organization_id", nullptr}};
+  if (!login->organization.empty()) out["organization_id"] = login->organization;
+  auto answer = json_answer(200, out);
+  answer.headers.emplace_back("Set-Cookie", set_cookie(login->cookie));
+  co_return answer;
+}
+
+awaitable<Outcome<Answer>> logout(Call& call) {
+  std::string cookie = cookie_of(call.request);
+  if (!cookie.empty()) {
+    auto done = co_await call.app.people.logout(std::move(cookie));
+    if (!done) co_return refuse(std::move(done.error()));
+  }
+  Answer answer;
+  answer.status = 204;
+  answer.content_type.clear();
+  answer.headers.emplace_back("Set-Cookie", set_cookie(""));
+  answer.headers.emplace_back("Clear-Site-Data", R"("cache", "cookies", "storage")");
+  co_return answer;
+}
+
+constexpr Field kLoginAnswerFields[] = {
+    {.name = "role", .required = true},
+    {.name = "organization_id", .required = true, .nullable = true}};
+constexpr Shape kLoginAnswer{"login_answer", kLoginAnswerFields};
+constexpr Reply kLoginReplies[] = {{200, "Logged in; the cookie is set", &kLoginAnswer}};
+constexpr Reply kLogoutReplies[] = {{204, "Logged out"}};
+constexpr Code kLoginProblems[] = {Code::bad_credentials, Code::cross_site};
+constexpr Route kRoutes[] = {
+    {"POST", "/v1/login", "login", "Begin a browser session", Access::open, {}, &kLogin, nullptr,
+     login, kLoginReplies, kLoginProblems},
+    {"POST", "/v1/logout", "logout", "End the browser session", Access::session, {}, nullptr,
+     nullptr, logout, kLogoutReplies}};
+
+}  // namespace
+
+std::span<const Route> login_routes() { return kRoutes; }
+
+}  // namespace wab::bridge

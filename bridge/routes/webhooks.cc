@@ -1,0 +1,190 @@
+// /v1/webhooks: where the organization's events are delivered.
+
+#include <nlohmann/json.hpp>
+
+#include "bridge/routes/tables.h"
+
+namespace wab::bridge {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view kFormats[] = {"standard"};
+constexpr std::string_view kOrderings[] = {"chat", "none"};
+constexpr std::string_view kStates[] = {"enabled", "disabled"};
+
+constexpr Field kNewFields[] = {
+    {.name = "url", .required = true, .min = 8, .max = 2048, .format = Format::http_url},
+    {.name = "events", .type = Type::array, .max = 64, .item_format = Format::event_type,
+     .item_max = 64, .about = "Types such as message or message.*; none means all."},
+    {.name = "sessions", .type = Type::array, .max = 1000, .item_max = 64,
+     .about = "Only of these; none means all."},
+    {.name = "format", .one_of = kFormats},
+    {.name = "ordering", .one_of = kOrderings,
+     .about = "chat: one attempt per chat at a time, in order."},
+    {.name = "headers", .type = Type::map, .max = 20, .format = Format::header_name,
+     .item_format = Format::header_value, .item_max = 1024}};
+constexpr Shape kNew{"new_webhook", kNewFields};
+constexpr Field kPatchFields[] = {
+    {.name = "url", .min = 8, .max = 2048, .format = Format::http_url},
+    {.name = "events", .type = Type::array, .max = 64, .item_format = Format::event_type,
+     .item_max = 64},
+    {.name = "sessions", .type = Type::array, .max = 1000, .item_max = 64},
+    {.name = "format", .one_of = kFormats},
+    {.name = "ordering", .one_of = kOrderings},
+    {.name = "headers", .type = Type::map, .max = 20, .format = Format::header_name,
+     .item_format = Format::header_value, .item_max = 1024},
+    {.name = "state", .one_of = kStates}};
+constexpr Shape kPatch{"webhook_patch", kPatchFields, 1};
+
+#define WAB_WEBHOOK_FIELDS                                                               \
+  {.name = "id", .required = true}, {.name = "url", .required = true, .max = 2048},      \
+      {.name = "events", .type = Type::array, .required = true, .max = 64},              \
+      {.name = "sessions", .type = Type::array, .required = true, .max = 1000},          \
+      {.name = "format", .required = true, .one_of = kFormats},                          \
+      {.name = "ordering", .required = true, .one_of = kOrderings},                      \
+      {.name = "headers", .type = Type::map, .required = true, .max = 20,                \
+       .item_max = 1024},                                                                \
+      {.name = "state", .required = true, .one_of = kStates},                            \
+      {.name = "created_at", .required = true}, {.name = "updated_at", .required = true}
+constexpr Field kWebhookFields[] = {WAB_WEBHOOK_FIELDS};
+constexpr Shape kWebhook{"webhook", kWebhookFields};
+constexpr Field kCreatedFields[] = {WAB_WEBHOOK_FIELDS,
+                                    {.name = "secret", .required = true, .about = "Shown once."}};
+constexpr Shape kCreatedShape{"webhook_created", kCreatedFields};
+#undef WAB_WEBHOOK_FIELDS
+constexpr Field kListFields[] = {
+    {.name = "data", .type = Type::array, .required = true, .max = 100, .shape = &kWebhook,
+     .item = Type::object},
+    {.name = "next_cursor", .required = true, .max = 512, .nullable = true}};
+constexpr Shape kList{"webhooks", kListFields};
+
+json shown(const EndpointRecord& record) {
+  return {{"id", record.id.text()},
+          {"url", record.url},
+          {"events", record.events},
+          {"sessions", record.sessions},
+          {"format", record.format},
+          {"ordering", record.ordering},
+          {"headers", map_json(record.headers)},
+          {"state", record.enabled ? "enabled" : "disabled"},
+          {"created_at", to_iso8601(record.created_at)},
+          {"updated_at", to_iso8601(record.updated_at)}};
+}
+
+// What the shape cannot say: where this deployment delivers, headers that are ours, ids.
+Outcome<void> judge(Call& call) {
+  Problem problem;
+  problem.code = Code::invalid_body;
+  if (call.body.contains("url")) {
+    if (auto why = call.app.endpoints.refused(text_of(call.body, "url"))) {
+      problem.errors.push_back({"/url", std::move(*why)});
+    }
+  }
+  for (const auto& [name, value] : map_of(call.body, "headers")) {
+    if (auto why = EndpointDirectory::refused_header(name)) {
+      problem.errors.push_back({"/headers/" + name, std::move(*why)});
+    }
+  }
+  const auto sessions = texts_of(call.body, "sessions");
+  for (size_t i = 0; i < sessions.size(); ++i) {
+    if (!SessionId::parse(sessions[i])) {
+      problem.errors.push_back({"/sessions/" + std::to_string(i), "is not the id of a session"});
+    }
+  }
+  if (problem.errors.empty()) return {};
+  return refuse(std::move(problem));
+}
+
+awaitable<Outcome<Answer>> create(Call& call) {
+  const auto judged = judge(call);
+  if (!judged) co_return refuse(judged.error());
+  auto record = call.app.endpoints.draft();
+  record.url = text_of(call.body, "url");
+  record.events = texts_of(call.body, "events");
+  record.sessions = texts_of(call.body, "sessions");
+  record.headers = map_of(call.body, "headers");
+  if (call.body.contains("format")) record.format = text_of(call.body, "format");
+  if (call.body.contains("ordering")) record.ordering = text_of(call.body, "ordering");
+  json out = shown(record);
+  out["secret"] = record.secret;
+  auto answer = json_answer(201, out);
+  auto also = call.repeatable(answer);
+  auto made = co_await call.app.endpoints.create(call.org(), std::move(record), std::move(also));
+  if (!made) co_return refuse(std::move(made.error()));
+  co_return answer;
+}
+
+awaitable<Outcome<Answer>> list(Call& call) {
+  auto wish = page_wish(call, "webhooks");
+  if (!wish) co_return refuse(wish.error());
+  auto page = co_await call.app.endpoints.list(call.org(), wish->after, wish->limit);
+  if (!page) co_return refuse(std::move(page.error()));
+  json data = json::array();
+  for (const auto& record : page->endpoints) data.push_back(shown(record));
+  co_return page_answer(call, "webhooks", std::move(data), page->next);
+}
+
+awaitable<Outcome<Answer>> get(Call& call) {
+  const auto id = call.id<EndpointId>();
+  if (!id) co_return refuse(id.error());
+  auto record = co_await call.app.endpoints.get(call.org(), *id);
+  if (!record) co_return refuse(std::move(record.error()));
+  co_return json_answer(200, shown(*record));
+}
+
+awaitable<Outcome<Answer>> patch(Call& call) {
+  const auto id = call.id<EndpointId>();
+  if (!id) co_return refuse(id.error());
+  const auto judged = judge(call);
+  if (!judged) co_return refuse(judged.error());
+  EndpointPatch wanted;
+  const auto& body = call.body;
+  if (body.contains("url")) wanted.url = text_of(body, "url");
+  if (body.contains("events")) wanted.events = texts_of(body, "events");
+  if (body.contains("sessions")) wanted.sessions = texts_of(body, "sessions");
+  if (body.contains("headers")) wanted.headers = map_of(body, "headers");
+  if (body.contains("format")) wanted.format = text_of(body, "format");
+  if (body.contains("ordering")) wanted.ordering = text_of(body, "ordering");
+  if (body.contains("state")) wanted.enabled = text_of(body, "state") == "enabled";
+  auto record = co_await call.app.endpoints.patch(call.org(), *id, std::move(wanted));
+  if (!record) co_return refuse(std::move(record.error()));
+  co_return json_answer(200, shown(*record));
+}
+
+awaitable<Outcome<Answer>> erase(Call& call) {
+  const auto id = call.id<EndpointId>();
+  if (!id) co_return refuse(id.error());
+  auto done = co_await call.app.endpoints.erase(call.org(), *id);
+  if (!done) co_return refuse(std::move(done.error()));
+  Answer answer;
+  answer.status = 204;
+  answer.content_type.clear();
+  co_return answer;
+}
+
+constexpr Reply kCreated[] = {{201, "Created; the secret is shown once", &kCreatedShape}};
+constexpr Reply kOne[] = {{200, "The endpoint", &kWebhook}};
+constexpr Reply kPage[] = {{200, "A page of endpoints", &kList}};
+constexpr Reply kGone[] = {{204, "Erased; nothing is sent any more"}};
+constexpr Code kCreateProblems[] = {Code::limit_reached};
+constexpr Code kPageProblems[] = {Code::invalid_cursor};
+constexpr auto kOrg = Access::organization;
+constexpr auto kReads = Permission::webhooks_read, kWrites = Permission::webhooks_write;
+constexpr std::string_view kAll = "/v1/webhooks", kSingle = "/v1/webhooks/{id}";
+constexpr Route kRoutes[] = {
+    {"POST", kAll, "createWebhook", "Create an endpoint", kOrg, kWrites, &kNew, nullptr, create,
+     kCreated, kCreateProblems},
+    {"GET", kAll, "listWebhooks", "List the endpoints", kOrg, kReads, nullptr, &kPageQuery, list,
+     kPage, kPageProblems},
+    {"GET", kSingle, "getWebhook", "Get an endpoint", kOrg, kReads, nullptr, nullptr, get, kOne},
+    {"PATCH", kSingle, "patchWebhook", "Change an endpoint", kOrg, kWrites, &kPatch, nullptr, patch,
+     kOne},
+    {"DELETE", kSingle, "deleteWebhook", "Erase an endpoint", kOrg, kWrites, nullptr, nullptr,
+     erase, kGone}};
+
+}  // namespace
+
+std::span<const Route> webhook_routes() { return kRoutes; }
+
+}  // namespace wab::bridge

@@ -1,0 +1,69 @@
+// What one organization's rows are sealed, named and marked with, derived from its data keys; and a
+// bounded cache of it.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "storage/base/ids.h"
+#include "storage/base/lru.h"
+#include "storage/base/secret.h"
+#include "storage/records.h"
+
+namespace wab::storage {
+
+// Column families. Numbers are part of the sealed context: never reuse one.
+enum class Column : uint8_t {
+  rows = 1,
+  events = 2,
+  deliveries = 3,
+  marks = 4,
+  positions = 5,
+  keys = 6
+};
+inline constexpr size_t kSealedColumns = 3;  // rows, events, deliveries
+
+// Immutable and shared; the last holder wipes it.
+class OrgKeys {
+ public:
+  struct DataKey {
+    uint32_t version;
+    SecretKey32 key;
+  };
+  // `index` comes from the half key and outlives every data key, so that row keys stay put when
+  // data keys rotate. The last of `data_keys` (ascending versions, not empty) is written with.
+  OrgKeys(SecretKey32 index, const std::vector<DataKey>& data_keys);
+
+  uint32_t write_version() const { return versions_.back().version; }
+  // The key of a sealed column, empty when the version is unknown.
+  ByteView column_key(Column column, uint32_t version) const;
+  // 16 bytes that stand for a name in a key of the store; differ per session and kind.
+  ByteArray<16> blind(Column column, ByteView session, uint8_t kind, std::string_view name) const;
+  // For values that hold nothing secret: marks and positions.
+  ByteArray<16> mac(Column column, ByteView key, ByteView value) const;
+
+ private:
+  struct Version {
+    uint32_t version;
+    SecretKey32 columns[kSealedColumns];
+  };
+  SecretKey32 index_, mac_;
+  std::vector<Version> versions_;
+};
+
+// Least recently used, by count. Any thread.
+class OrgKeyCache {
+ public:
+  explicit OrgKeyCache(size_t capacity) : entries_(capacity) {}
+  std::shared_ptr<const OrgKeys> find(const OrgId& org);
+  void put(const OrgId& org, std::shared_ptr<const OrgKeys> keys);
+  void forget(const OrgId& org);
+  size_t size() const;
+
+ private:
+  mutable std::mutex mutex_;
+  Lru<OrgId, std::shared_ptr<const OrgKeys>> entries_;
+};
+
+}  // namespace wab::storage

@@ -1,0 +1,66 @@
+// Opening RocksDB under our rules, and the few calls that the store makes of it.
+//
+// Recovery: a torn end of the log is tolerated, anything else that does not check is refused; a log
+// that is missing although the manifest knows it is refused; nothing is repaired.
+#pragma once
+
+#include <rocksdb/db.h>
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "storage/org_keys.h"
+#include "storage/rocks_store.h"
+
+namespace wab::storage {
+
+// Of the layout as a whole. Raise it when an older program must not touch the store.
+inline constexpr uint32_t kStoreSchema = 1;
+
+inline rocksdb::Slice slice(ByteView bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+inline ByteView bytes_of(const rocksdb::Slice& bytes) {
+  return {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
+}
+
+class RocksDatabase {
+ public:
+  struct Identity {
+    ByteArray<16> deployment;
+    uint64_t keyring_generation;
+  };
+  // `has_data`: keys of organizations exist, so that a database that is missing or empty is a loss
+  // and not a beginning.
+  static Result<std::unique_ptr<RocksDatabase>> open(const RocksOptions& options,
+                                                     const Identity& identity, bool has_data,
+                                                     std::string& message);
+  ~RocksDatabase();
+
+  rocksdb::ColumnFamilyHandle* column(Column column) const {
+    return handles_[static_cast<size_t>(column)];
+  }
+  // StoreError::io and ::corrupt; nothing when absent.
+  Result<std::optional<Bytes>> get(Column column, ByteView key) const;
+  // Calls `row` for keys in [from, below) of one organization until it answers false. The views
+  // live for the call.
+  Result<void> each(Column column, ByteView from, ByteView below,
+                    const std::function<bool(ByteView key, ByteView value)>& row) const;
+  // The largest key in [from, below).
+  Result<std::optional<Bytes>> last_key(Column column, ByteView from, ByteView below) const;
+  rocksdb::Status write(rocksdb::WriteBatch& batch, bool sync);
+  uint64_t sequence() const { return db_->GetLatestSequenceNumber(); }
+
+ private:
+  RocksDatabase() = default;
+  Result<void> identify(const Identity& identity, bool has_data, std::string& message);
+  bool is_empty() const;
+
+  std::unique_ptr<rocksdb::Env> env_;
+  std::array<rocksdb::ColumnFamilyHandle*, 7> handles_{};  // by Column; 0 is the default family
+  std::unique_ptr<rocksdb::DB> db_;
+};
+
+}  // namespace wab::storage

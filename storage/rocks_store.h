@@ -1,0 +1,84 @@
+// Store on RocksDB, for one process and one data directory.
+//
+//   DIR/lock        held while open          DIR/keystore/   half keys, one file per organization
+//   DIR/keyring     see keyring.h            DIR/db/         RocksDB; see rocks_layout.h
+//
+// Opened by main before the shards run, dies before them and after everything that uses it.
+// Blocking work: open() itself, reads on the `disk` pool, writes on the committer's thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "storage/base/blocking.h"
+#include "storage/keyring.h"
+#include "storage/store.h"
+
+namespace rocksdb {
+class FileSystem;
+}
+
+namespace wab::storage {
+
+struct RocksOptions {
+  std::string path;              // [storage] path
+  std::string root_key;          // [storage] root_key
+  BlockingPool* disk = nullptr;  // must outlive the store; null: own pool, 2 threads, 1024 queued
+  size_t block_cache_bytes = 8u << 20;
+  size_t write_buffer_bytes = 32u << 20;  // of all column families together
+  size_t cached_organizations = 1024;     // whose keys stay in memory
+  PassphraseCost passphrase_cost;         // when a new store is made with passphrase:
+  std::chrono::milliseconds exec_limit{10'000};
+  Random* random = nullptr;  // system_random() when null
+  // After the log line, once per session, from any thread: mark it FAILED.
+  std::function<void(const OrgId&, const SessionId&)> on_quarantine;
+
+  // For tests.
+  std::shared_ptr<rocksdb::FileSystem> file_system;  // under DIR/db
+  // A failed write: instead of log and abort. If it returns, nothing is ever written or answered.
+  std::function<void(const std::string& reason)> on_fatal_for_tests;
+  bool unsafe_no_sync_for_tests = false;  // commits return before they are durable
+};
+
+struct RocksStats {
+  uint64_t commits = 0, groups = 0, bytes = 0;
+  size_t largest_group = 0, queued = 0, quarantined = 0;
+};
+
+class RocksStore final : public Store {
+ public:
+  // On error `message` holds one sentence for the operator: what is wrong and what to do.
+  //   root_key  missing, unreadable, wrong          version  written by a newer program
+  //   busy      another process has it open         corrupt  damaged log, manifest or keyring
+  //   io        permissions, full disk
+  static Result<std::unique_ptr<RocksStore>> open(RocksOptions options, std::string& message);
+  ~RocksStore() override;  // finishes queued commits, then closes
+
+  awaitable<Result<std::vector<std::optional<Bytes>>>> load(Scope scope,
+                                                            std::vector<Key> keys) override;
+  awaitable<Result<Page>> scan(Scope scope, Kind kind, std::string after, size_t limit) override;
+  awaitable<Result<std::vector<bool>>> marked(Scope scope, std::vector<std::string> names,
+                                              UnixSeconds now) override;
+  awaitable<Result<Committed>> commit(Commit commit) override;
+  awaitable<Result<std::vector<EventRow>>> events_after(OrgScope org, uint64_t position,
+                                                        size_t limit) override;
+  awaitable<Result<std::optional<EventRow>>> event(Scope session, uint64_t seq) override;
+  awaitable<Result<std::vector<DeliveryRow>>> deliveries(OrgScope org, EndpointId endpoint,
+                                                         std::optional<DeliveryKey> after,
+                                                         size_t limit) override;
+  awaitable<Result<void>> erase_all(Scope scope) override;
+  ByteArray<32> keyed_hash(OrgScope org, std::string_view purpose, ByteView data) override;
+
+  const ByteArray<16>& deployment() const;
+  RocksStats stats() const;
+
+ private:
+  struct Impl;
+  friend class CommitTask;
+  friend class EraseTask;
+  explicit RocksStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace wab::storage

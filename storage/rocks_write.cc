@@ -1,0 +1,297 @@
+// The writing half of RocksStore: what a Commit puts into the group's batch.
+#include <rocksdb/write_batch.h>
+
+#include <boost/asio/this_coro.hpp>
+
+#include "storage/base/log.h"
+#include "storage/base/metrics.h"
+#include "storage/rocks_impl.h"
+
+namespace wab::storage {
+namespace {
+
+constexpr size_t kEraseChunk = 8192;
+
+}  // namespace
+
+// Sealed on the caller's shard when the organization's keys are in memory, else on the committer's
+// thread, so that the order of a scope's commits never depends on where keys are.
+class CommitTask final : public CommitWork {
+ public:
+  CommitTask(RocksStore::Impl& store, Commit commit, OneShot<Result<Committed>> done)
+      : store_(store), owner_(commit.owner), commit_(std::move(commit)), done_(std::move(done)) {
+    for (const Row& row : commit_.put) size_ += 256 + row.value.size();
+    for (const Row& row : commit_.put_org) size_ += 256 + row.value.size();
+    for (const EventRow& event : commit_.events) size_ += 256 + event.body.size();
+    for (const DeliveryRow& delivery : commit_.deliveries) size_ += 256 + delivery.state.size();
+    size_ += 64 * (commit_.erase.size() + commit_.marks.size() + commit_.delivered.size());
+  }
+
+  size_t size() const override { return size_; }
+
+  Result<void> seal(RocksStore::Impl::Keys keys) {
+    keys_ = std::move(keys);
+    const Scope org_rows(owner_.org_scope());
+    TRY_VOID(put_rows(owner_, commit_.put));
+    TRY_VOID(put_rows(org_rows, commit_.put_org));
+    for (const Key& key : commit_.erase) erase(Column::rows, row_key(*keys_, owner_, key));
+    for (const Mark& mark : commit_.marks) {
+      Bytes key = mark_key(*keys_, owner_, mark.name);
+      Bytes value = encode_mark(*keys_, key, mark.expires);
+      put(Column::marks, std::move(key), std::move(value));
+    }
+    for (const DeliveryRow& row : commit_.deliveries) {
+      Bytes key = delivery_key(owner_.org(), DeliveryKey{row.endpoint, row.session, row.seq});
+      TRY_VOID(put_sealed(Column::deliveries, row.session, std::move(key), encode_delivery(row)));
+    }
+    for (const DeliveryKey& key : commit_.delivered) {
+      erase(Column::deliveries, delivery_key(owner_.org(), key));
+    }
+    for (const EventRow& event : commit_.events) {
+      Bytes key = event_key(owner_.org(), event.session, event.seq);
+      TRY(Bytes value, store_.seal_value(*keys_, Column::events, owner_.org(), event.session, key,
+                                         encode_event(event)));
+      events_.push_back({std::move(key), std::move(value), event.session, event.seq});
+    }
+    commit_ = Commit(owner_);  // the clear text is not needed any more
+    return ok();
+  }
+
+  Result<void> add_to(rocksdb::WriteBatch& batch) override {
+    // An earlier commit of this session may have failed to get here; then none may follow.
+    TRY_VOID(store_.admit(owner_));
+    auto prepared = prepare();
+    if (!prepared) {
+      if (!owner_.session().is_nil()) {
+        store_.distrust(owner_.org(), owner_.session(), Column::keys, prepared.error().where());
+        return fail(StoreError::quarantined, prepared.error().where());
+      }
+      return fail(prepared.error());
+    }
+    for (const Op& op : ops_) {
+      auto* const column = store_.db->column(op.column);
+      const auto status = op.erase ? batch.Delete(column, slice(op.key))
+                                   : batch.Put(column, slice(op.key), slice(op.value));
+      if (!status.ok()) return fail(StoreError::io, "batch");
+    }
+    return add_events(batch);
+  }
+
+  void finish(Result<void> outcome) override {
+    if (!outcome) {
+      done_.set(fail(outcome.error()));
+    } else {
+      done_.set(Committed{first_position_});
+    }
+  }
+
+ private:
+  struct Op {
+    Column column;
+    bool erase;
+    Bytes key, value;
+  };
+  struct SealedEvent {
+    Bytes key, value;
+    SessionId session;
+    uint64_t seq;
+  };
+
+  Result<void> prepare() {
+    if (!keys_) {
+      TRY(auto keys, store_.make_keys(owner_.org()));
+      TRY_VOID(seal(std::move(keys)));
+    }
+    if (!events_.empty()) {
+      TRY(last_, store_.last_position(owner_.org()));
+    }
+    return ok();
+  }
+
+  Result<void> add_events(rocksdb::WriteBatch& batch) {
+    if (events_.empty()) return ok();
+    first_position_ = *last_ + 1;
+    auto* const events = store_.db->column(Column::events);
+    auto* const positions = store_.db->column(Column::positions);
+    for (const SealedEvent& event : events_) {
+      const uint64_t position = ++*last_;
+      const Bytes header = encode_position(*keys_, event.key, position);
+      const Bytes place = encode_place(event.session, event.seq);
+      const Bytes index = position_key(owner_.org(), position);
+      const rocksdb::Slice key = slice(event.key);
+      const rocksdb::Slice value[] = {slice(header), slice(event.value)};
+      batch.Put(events, rocksdb::SliceParts(&key, 1), rocksdb::SliceParts(value, 2));
+      batch.Put(positions, slice(index), slice(place));
+    }
+    const Bytes counter = position_key(owner_.org(), 0);
+    const auto last = be64(*last_);
+    batch.Put(positions, slice(counter), slice(last));
+    return ok();
+  }
+
+  void put(Column column, Bytes key, Bytes value) {
+    ops_.push_back({column, false, std::move(key), std::move(value)});
+  }
+  void erase(Column column, Bytes key) { ops_.push_back({column, true, std::move(key), {}}); }
+  Result<void> put_sealed(Column column, const SessionId& session, Bytes key, ByteView plaintext) {
+    TRY(Bytes value, store_.seal_value(*keys_, column, owner_.org(), session, key, plaintext));
+    put(column, std::move(key), std::move(value));
+    return ok();
+  }
+  Result<void> put_rows(const Scope& scope, const std::vector<Row>& rows) {
+    for (const Row& row : rows) {
+      TRY_VOID(put_sealed(Column::rows, scope.session(), row_key(*keys_, scope, row.key),
+                          encode_row(row)));
+    }
+    return ok();
+  }
+
+  RocksStore::Impl& store_;
+  Scope owner_;
+  Commit commit_;
+  OneShot<Result<Committed>> done_;
+  RocksStore::Impl::Keys keys_;
+  std::vector<Op> ops_;
+  std::vector<SealedEvent> events_;
+  uint64_t* last_ = nullptr;
+  uint64_t first_position_ = 0;
+  size_t size_ = 64;
+};
+
+// Deletions, in order with the commits around them.
+class EraseTask final : public CommitWork {
+ public:
+  EraseTask(RocksStore::Impl& store, OneShot<Result<void>> done)
+      : store_(store), done_(std::move(done)) {}
+
+  void key(Column column, Bytes key) { keys_.emplace_back(column, std::move(key)); }
+  void prefix(Column column, Bytes prefix) { prefixes_.emplace_back(column, std::move(prefix)); }
+  void whole_organization(const OrgId& org) {
+    for (const Column column : {Column::rows, Column::events, Column::deliveries, Column::marks,
+                                Column::positions, Column::keys}) {
+      prefix(column, org_prefix(org));
+    }
+    org_ = org;
+  }
+
+  size_t size() const override { return 64 + keys_.size() * 64; }
+  Result<void> add_to(rocksdb::WriteBatch& batch) override {
+    for (const auto& [column, key] : keys_) batch.Delete(store_.db->column(column), slice(key));
+    for (const auto& [column, prefix] : prefixes_) {
+      const Bytes bound = upper_bound(prefix);
+      batch.DeleteRange(store_.db->column(column), slice(prefix), slice(bound));
+    }
+    if (!org_.is_nil()) {
+      store_.positions.erase(org_);
+      std::erase_if(store_.new_key_rows, [this](const auto& row) {
+        return std::equal(org_.bytes().begin(), org_.bytes().end(), row.first.begin());
+      });
+      store_.cache.forget(org_);
+    }
+    return ok();
+  }
+  void finish(Result<void> outcome) override { done_.set(std::move(outcome)); }
+
+ private:
+  RocksStore::Impl& store_;
+  OneShot<Result<void>> done_;
+  RocksStore::Impl::Keyed keys_, prefixes_;
+  OrgId org_;
+};
+
+bool RocksStore::Impl::write(rocksdb::WriteBatch& batch, std::string& reason) {
+  static Histogram sync_time = make_histogram("waslo_storage_sync_seconds",
+                                              "One synced write of a group.", latency_bounds());
+  static Counter groups = make_counter("waslo_storage_groups_total", "Synced writes.");
+  for (const auto& [key, value] : new_key_rows) {
+    batch.Put(db->column(Column::keys), slice(key), slice(value));
+  }
+  const SteadyTime begin = system_clock().steady();
+  const rocksdb::Status status = db->write(batch, !options.unsafe_no_sync_for_tests);
+  if (!status.ok()) {
+    reason = status.ToString();
+    return false;
+  }
+  new_key_rows.clear();
+  sync_time.observe(std::chrono::duration<double>(system_clock().steady() - begin).count());
+  groups.add();
+  return true;
+}
+
+Result<uint64_t*> RocksStore::Impl::last_position(const OrgId& org) {
+  const auto known = positions.find(org);
+  if (known != positions.end()) return &known->second;
+  uint64_t last = 0;
+  TRY(const auto counter, db->get(Column::positions, position_key(org, 0)));
+  if (counter && counter->size() == 8) last = read_be64(*counter);
+  const Bytes from = position_key(org, 1), below = upper_bound(org_prefix(org));
+  TRY(const auto key, db->last_key(Column::positions, from, below));
+  if (key && key->size() == 24) last = std::max(last, read_be64(ByteView(*key).subspan(16)));
+  return &positions.emplace(org, last).first->second;
+}
+
+awaitable<Result<Committed>> RocksStore::commit(Commit commit) {
+  const auto here = co_await boost::asio::this_coro::executor;
+  const Scope owner = commit.owner;
+  CO_TRY_VOID(impl_->admit(owner));
+  OneShot<Result<Committed>> done(here);
+  auto task = std::make_unique<CommitTask>(*impl_, std::move(commit), done);
+  if (auto keys = impl_->cache.find(owner.org())) {
+    const auto sealed = task->seal(std::move(keys));
+    if (!sealed) {
+      log_error("store.commit_refused", {{"organization_id", owner.org().text()},
+                                         {"session_id", owner.session().text()},
+                                         {"error", sealed.error()}});
+      co_return fail(StoreError::io, "row too long");
+    }
+  }
+  impl_->committer->submit(std::move(task));
+  co_return co_await done.wait();
+}
+
+awaitable<Result<void>> RocksStore::erase_all(Scope scope) {
+  const auto here = co_await boost::asio::this_coro::executor;
+  Impl* const store = impl_.get();
+  const OrgId org = scope.org();
+  const SessionId session = scope.session();
+  if (session.is_nil()) {
+    if (org.is_nil()) co_return fail(StoreError::not_found, "the deployment is never erased");
+    {
+      const std::lock_guard guard(store->trust_mutex);
+      store->erased.insert(org);
+      store->any_refused.store(true, std::memory_order_release);
+    }
+    // First the half key: from here on nothing of this organization opens, wherever a copy is.
+    auto shred = [store, org]() -> Result<void> {
+      store->cache.forget(org);
+      return store->keyring->destroy_half_key(org);
+    };
+    CO_TRY_VOID(co_await store->disk->run(std::move(shred)));
+    OneShot<Result<void>> done(here);
+    auto task = std::make_unique<EraseTask>(*store, done);
+    task->whole_organization(org);
+    store->committer->submit(std::move(task));
+    co_return co_await done.wait();
+  }
+  for (bool more = true; more;) {
+    auto collect = [store, org, session]() {
+      return store->scattered_keys(org, session, kEraseChunk);
+    };
+    CO_TRY(auto keys, co_await store->disk->run(std::move(collect)));
+    more = keys.size() >= kEraseChunk;
+    OneShot<Result<void>> done(here);
+    auto task = std::make_unique<EraseTask>(*store, done);
+    for (auto& [column, key] : keys) task->key(column, std::move(key));
+    if (!more) {
+      for (const Column column : {Column::rows, Column::events, Column::marks}) {
+        task->prefix(column, session_prefix(org, session));
+      }
+    }
+    store->committer->submit(std::move(task));
+    CO_TRY_VOID(co_await done.wait());
+  }
+  store->release(org, session);
+  co_return ok();
+}
+
+}  // namespace wab::storage
