@@ -86,6 +86,7 @@ class Overlay {
   void forget_clean();
 
  private:
+  friend class Change;
   struct Batch {
     std::map<storage::Key, std::optional<Bytes>> rows;
     std::vector<storage::Mark> marks;

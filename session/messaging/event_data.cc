@@ -29,7 +29,8 @@ awaitable<Result<void>> fill_envelope(Engine& engine, Change& change, const Mess
   data["from_me"] = info.from_me;
   data["chat"] = {{"id", chat.text()}, {"kind", chat_kind(chat)}};
   auto& from = data["sender"];
-  for (const Jid* jid : {&sender, other ? &*other : nullptr}) {
+  const Jid* const names[] = {&sender, other ? &*other : nullptr};
+  for (const Jid* jid : names) {
     if (jid == nullptr) continue;
     if (jid->is_pn()) from["pn"] = jid->user;
     if (jid->is_lid()) from["lid"] = jid->user;

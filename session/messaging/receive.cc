@@ -4,6 +4,7 @@
 
 #include "session/messaging/content.h"
 #include "session/messaging/event_data.h"
+#include "session/messaging/lid_map.h"
 #include "session/messaging/receipts.h"
 #include "session/messaging/retry_out.h"
 #include "session/probe.h"

@@ -123,7 +123,9 @@ class Caller {
     io_.restart();
     const auto end = std::chrono::steady_clock::now() + limit;
     while (!done()) {
-      if (io_.run_one_until(end) == 0 && std::chrono::steady_clock::now() >= end) return false;
+      // In small steps: what `done` looks at may change on another thread.
+      io_.run_one_for(std::chrono::milliseconds(2));
+      if (std::chrono::steady_clock::now() >= end) return false;
     }
     return true;
   }

@@ -174,11 +174,6 @@ awaitable<void> check_write_deadline(Pair& pair) {
   EXPECT_TRUE(!written && written.error().is(WireError::timeout));
 }
 
-awaitable<void> whole_plan(StreamTest*, Pair pair) {
-  co_await exchange_data(*pair.client, *pair.server);
-  co_await check_ends(pair);
-}
-
 #define CONNECT(pair, client, server, name)                           \
   auto connected = co_await test->connect(client, server, name);      \
   EXPECT_TRUE(connected.has_value()) << connected.error().describe(); \
