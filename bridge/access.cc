@@ -4,9 +4,9 @@ namespace wab::bridge {
 namespace {
 
 constexpr std::string_view kRoles[] = {"viewer", "agent", "admin", "owner", "operator"};
-constexpr std::string_view kPermissions[] = {
-    "sessions:read",  "sessions:write", "messages:read", "messages:write", "webhooks:read",
-    "webhooks:write", "events:read",    "tokens:read",   "tokens:write"};
+constexpr std::string_view kPermissions[] = {"sessions:read",  "sessions:write", "messages:read",
+                                             "messages:write", "webhooks:read",  "webhooks:write",
+                                             "events:read",    "tokens:read",    "tokens:write"};
 
 template <class E, size_t N>
 std::optional<E> parse(const std::string_view (&words)[N], std::string_view word) {

@@ -136,9 +136,8 @@ MintedToken Auth::mint(storage::OrgScope owner, std::string name, Role role,
   out.record.created_at = clock_.now_ms();
   out.record.expires_at = out.record.created_at + life.count() * 1000;
   const auto hash = lookup_name(out.token);
-  const json lookup = {{"v", 1},
-                       {"org", operators ? "" : owner.org().text()},
-                       {"token", out.record.id.text()}};
+  const json lookup = {
+      {"v", 1}, {"org", operators ? "" : owner.org().text()}, {"token", out.record.id.text()}};
   out.lookup = json_row(Kind::token_lookup, hash, lookup);
   out.row = json_row(Kind::token, out.record.id.text(), encode(out.record, hash));
   return out;

@@ -52,10 +52,10 @@ std::optional<Problem> cross_site(const Request& request, const Config& config) 
   }
   if (reads || site == "same-origin") return std::nullopt;
   const std::string origin(request.header("origin"));
-  const std::string ours = config.http.public_url.empty()
-                               ? (request.secure ? "https://" : "http://") +
-                                     std::string(request.header("host"))
-                               : origin_of(config.http.public_url);
+  const std::string ours =
+      config.http.public_url.empty()
+          ? (request.secure ? "https://" : "http://") + std::string(request.header("host"))
+          : origin_of(config.http.public_url);
   if (!origin.empty() && origin == ours) return std::nullopt;
   return Problem{Code::cross_site, {}};
 }

@@ -24,7 +24,10 @@ namespace {
 using enum ConfigCheck;
 using Failure = std::optional<std::string>;
 
-#define SLOT(member) +[](Config & c) -> auto& { return c.member; }
+#define SLOT(member)         \
+  +[](Config & c) -> auto& { \
+    return c.member;         \
+  }
 
 const ConfigKey kKeys[] = {
     {"http.listen", SLOT(http.listen), "127.0.0.1:8080", "Address of the API.", address},

@@ -187,11 +187,21 @@ std::optional<std::string> EndpointDirectory::refused(const std::string& text) c
 }
 
 std::optional<std::string> EndpointDirectory::refused_header(std::string_view name) {
-  static constexpr std::string_view kOurs[] = {
-      "host",    "connection",        "content-length", "content-type", "transfer-encoding",
-      "te",      "trailer",           "upgrade",        "expect",       "keep-alive",
-      "cookie",  "proxy-connection",  "proxy-authorization",            "accept-encoding",
-      "content-encoding"};
+  static constexpr std::string_view kOurs[] = {"host",
+                                               "connection",
+                                               "content-length",
+                                               "content-type",
+                                               "transfer-encoding",
+                                               "te",
+                                               "trailer",
+                                               "upgrade",
+                                               "expect",
+                                               "keep-alive",
+                                               "cookie",
+                                               "proxy-connection",
+                                               "proxy-authorization",
+                                               "accept-encoding",
+                                               "content-encoding"};
   for (const auto ours : kOurs) {
     if (wire::equal_ignoring_case(ours, name)) return "is set by the bridge";
   }

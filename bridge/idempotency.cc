@@ -92,8 +92,7 @@ Row Idempotency::Ticket::reference_row(std::string reference) {
 }
 
 awaitable<Outcome<Idempotency::Begun>> Idempotency::begin(const Caller& caller,
-                                                          const Request& request,
-                                                          std::string key) {
+                                                          const Request& request, std::string key) {
   const auto& scope = caller.scope();
   Bytes source = to_bytes(caller.principal());
   source.push_back(0);

@@ -132,8 +132,12 @@ awaitable<Outcome<MintedToken>> People::setup(std::string setup_token, std::stri
 
   email = folded(std::move(email));
   const auto id = UserId::random(random_);
-  const json user = {{"v", 1},       {"id", id.text()},          {"email", email},
-                     {"role", "operator"}, {"password", *hashed}, {"created_at", clock_.now_ms()}};
+  const json user = {{"v", 1},
+                     {"id", id.text()},
+                     {"email", email},
+                     {"role", "operator"},
+                     {"password", *hashed},
+                     {"created_at", clock_.now_ms()}};
   const json done = {{"v", 1}, {"at", clock_.now_ms()}};
   const std::string name = "setup by " + email;
   auto minted = auth_.mint(deployment_, name, Role::operators, std::nullopt, token_life);
@@ -203,8 +207,8 @@ awaitable<Outcome<People::Login>> People::login(std::string email, std::string p
 
 awaitable<Outcome<void>> People::logout(std::string cookie) {
   storage::Commit commit{storage::Scope(deployment_)};
-  commit.erase.push_back(Key{Kind::browser_session,
-                             to_hex(store_.keyed_hash(deployment_, "browser", view(cookie)))});
+  commit.erase.push_back(
+      Key{Kind::browser_session, to_hex(store_.keyed_hash(deployment_, "browser", view(cookie)))});
   auto written = co_await store_.commit(std::move(commit));
   if (!written) co_return refuse(problem_of(written.error()));
   co_return Outcome<void>();

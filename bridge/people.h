@@ -19,7 +19,8 @@ inline constexpr int64_t kSetupLifeMs = 30 * 60 * 1000;
 
 class People {
  public:
-  // `deployment` from ScopeIssuer::deployment(). `password` should have one thread and a queue of 8.
+  // `deployment` from ScopeIssuer::deployment(). `password` should have one thread and a queue
+  // of 8.
   People(storage::Store& store, storage::OrgScope deployment, Auth& auth, Clock& clock,
          Random& random, BlockingPool& password);
 

@@ -13,10 +13,10 @@ constexpr int kQuiet = 4;
 class Modules {
  public:
   explicit Modules(std::string_view text)
-      : code_(QRcode_encodeData(static_cast<int>(text.size()),
-                                reinterpret_cast<const unsigned char*>(text.data()), 0,
-                                QR_ECLEVEL_L),
-              QRcode_free) {}
+      : code_(
+            QRcode_encodeData(static_cast<int>(text.size()),
+                              reinterpret_cast<const unsigned char*>(text.data()), 0, QR_ECLEVEL_L),
+            QRcode_free) {}
   bool ok() const { return code_ != nullptr; }
   int width() const { return code_->width + 2 * kQuiet; }  // quiet zone included
   bool dark(int x, int y) const {

@@ -28,9 +28,9 @@ struct Request {
   bool query_ok = true;
   Headers headers;
   std::string body;
-  std::string address;    // of the client, "" when unknown
-  bool secure = false;    // arrived over TLS, here or at a trusted proxy
-  bool upgrade = false;   // a valid WebSocket upgrade: the answer may be a follower of that kind
+  std::string address;   // of the client, "" when unknown
+  bool secure = false;   // arrived over TLS, here or at a trusted proxy
+  bool upgrade = false;  // a valid WebSocket upgrade: the answer may be a follower of that kind
   // "" when absent; names compare without case.
   std::string_view header(std::string_view name) const;
   std::string_view parameter(std::string_view name) const;

@@ -17,11 +17,9 @@ constexpr std::chrono::seconds kWindow{60};
 
 bool is_unsafe(std::string_view method) { return method != "GET" && method != "HEAD"; }
 
-const std::span<const Route> kTables[] = {document_routes(),     setup_routes(),
-                                          login_routes(),        organization_routes(),
-                                          token_routes(),        session_routes(),
-                                          pairing_routes(),      message_routes(),
-                                          webhook_routes(),      event_routes()};
+const std::span<const Route> kTables[] = {
+    document_routes(), setup_routes(),   login_routes(),   organization_routes(), token_routes(),
+    session_routes(),  pairing_routes(), message_routes(), webhook_routes(),      event_routes()};
 
 struct Found {
   const Route* route = nullptr;
@@ -98,8 +96,8 @@ Outcome<void> judge_access(const Route& route, const Caller& caller) {
         return refuse(Code::forbidden, "Use a token of the organization; an operator has none.");
       }
       if (!caller.permissions().has(route.permission)) {
-        return refuse(Code::forbidden, "The token lacks " +
-                                           std::string(permission_word(route.permission)) + ".");
+        return refuse(Code::forbidden,
+                      "The token lacks " + std::string(permission_word(route.permission)) + ".");
       }
       break;
     default:
@@ -155,7 +153,12 @@ awaitable<Outcome<Answer>> run(App& app, const Request& request, const Route& ro
     if (auto* held = std::get_if<Idempotency::Ticket>(&*begun)) ticket.emplace(std::move(*held));
     if (auto* old = std::get_if<Idempotency::Reference>(&*begun)) reference = std::move(old->text);
   }
-  Call call{app,  request, caller, body, std::move(ids), ticket ? &*ticket : nullptr,
+  Call call{app,
+            request,
+            caller,
+            body,
+            std::move(ids),
+            ticket ? &*ticket : nullptr,
             reference ? &*reference : nullptr};
   auto answer = co_await route.handler(call);
   if (!answer || !ticket || ticket->used() || answer->status >= 300) co_return answer;
@@ -185,8 +188,7 @@ awaitable<Outcome<Answer>> pass(App& app, const Request& request, Found& found, 
     auto proven = co_await find_caller(app, request);
     if (!proven) co_return refuse(std::move(proven.error()));
     caller.emplace(std::move(*proven));
-    auto over =
-        budget.take(app, "token", caller->principal(), app.config.limits.token_per_minute);
+    auto over = budget.take(app, "token", caller->principal(), app.config.limits.token_per_minute);
     if (!over && !caller->is_operator()) {
       over = budget.take(app, "org", caller->scope().org().text(),
                          app.config.limits.organization_per_minute);

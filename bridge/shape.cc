@@ -41,7 +41,8 @@ bool is_jid(std::string_view text) {
   const auto at = text.find('@');
   if (at == std::string_view::npos || at == 0 || at > 64) return false;
   const auto user = text.substr(0, at), server = text.substr(at + 1);
-  return all(user, [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.' || c == ':'; }) &&
+  return all(user,
+             [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.' || c == ':'; }) &&
          (server == "s.whatsapp.net" || server == "lid" || server == "g.us");
 }
 
@@ -110,8 +111,9 @@ class Judge {
   void object(const Shape& shape, const json& value, const std::string& at) {
     if (!value.is_object()) return add(at, "must be an object");
     for (const auto& [key, inner] : value.items()) {
-      const auto* field = std::find_if(shape.fields.data(), shape.fields.data() + shape.fields.size(),
-                                       [&, name = std::string_view(key)](const Field& f) { return f.name == name; });
+      const auto* field = std::find_if(
+          shape.fields.data(), shape.fields.data() + shape.fields.size(),
+          [&, name = std::string_view(key)](const Field& f) { return f.name == name; });
       const std::string pointer = at + "/" + escaped(key);
       if (field == shape.fields.data() + shape.fields.size()) {
         add(pointer, "is not a known field");
@@ -158,8 +160,8 @@ class Judge {
     if (!text) return add(at, "must be a text");
     const auto size = characters(*text);
     if (size < min || size > max) {
-      return add(at, "must have " + std::to_string(min) + " to " + std::to_string(max) +
-                         " characters");
+      return add(at,
+                 "must have " + std::to_string(min) + " to " + std::to_string(max) + " characters");
     }
     if (!one_of.empty() && std::find(one_of.begin(), one_of.end(), *text) == one_of.end()) {
       std::string list;
@@ -190,10 +192,9 @@ class Judge {
     // 1.0 is a whole number too, as in JSON Schema.
     const bool fits =
         value.is_number_unsigned() ? value.get<uint64_t>() <= static_cast<uint64_t>(INT64_MAX)
-        : value.is_number_float()
-            ? std::trunc(value.get<double>()) == value.get<double>() &&
-                  std::abs(value.get<double>()) < 9e15
-            : value.is_number_integer();
+        : value.is_number_float()  ? std::trunc(value.get<double>()) == value.get<double>() &&
+                                        std::abs(value.get<double>()) < 9e15
+                                  : value.is_number_integer();
     if (!fits) return add(at, "must be a whole number");
     const auto number = value.get<int64_t>();
     if (number < field.min || number > field.max) {
@@ -204,8 +205,8 @@ class Judge {
     if (!value.is_array()) return add(at, "must be a list");
     const auto size = static_cast<int64_t>(value.size());
     if (size < field.min || size > field.max) {
-      return add(at, "must have " + std::to_string(field.min) + " to " +
-                         std::to_string(field.max) + " items");
+      return add(at, "must have " + std::to_string(field.min) + " to " + std::to_string(field.max) +
+                         " items");
     }
     for (size_t i = 0; i < value.size(); ++i) {
       const std::string pointer = at + "/" + std::to_string(i);
@@ -286,7 +287,8 @@ bool matches(Format format, std::string_view text) {
       // A proxy may carry a user and a password.
       const auto slashes = text.find("://");
       const auto scheme = text.substr(0, slashes);
-      if (slashes == std::string_view::npos || (scheme != "http" && scheme != "socks5")) return false;
+      if (slashes == std::string_view::npos || (scheme != "http" && scheme != "socks5"))
+        return false;
       const auto rest = text.substr(slashes + 3);
       const auto host = rest.substr(0, rest.find_first_of("/?"));
       return !host.empty() && all(rest, is_visible) && rest.find('#') == std::string_view::npos &&
@@ -417,9 +419,8 @@ json schema_of(const Shape& shape) {
     properties[std::string(field.name)] = schema_of(field);
     if (field.required) required.push_back(field.name);
   }
-  json out = {{"type", "object"},
-              {"properties", std::move(properties)},
-              {"additionalProperties", false}};
+  json out = {
+      {"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}};
   if (!required.empty()) out["required"] = std::move(required);
   if (shape.min_fields > 0) out["minProperties"] = shape.min_fields;
   return out;

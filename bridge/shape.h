@@ -38,7 +38,7 @@ enum class Format : uint8_t {
   proxy,        // http:// or socks5://
   header_name,  // keys of a map: RFC 9110 tokens
   header_value,
-  event_type,   // "message", "message.ack", "message.*"
+  event_type,  // "message", "message.ack", "message.*"
 };
 
 struct Shape;

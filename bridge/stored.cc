@@ -30,8 +30,7 @@ int64_t number_at(const json& from, const char* key) {
 
 boost::asio::awaitable<Result<std::optional<json>>> load_one(storage::Store& store,
                                                              storage::Scope scope,
-                                                             storage::Kind kind,
-                                                             std::string name) {
+                                                             storage::Kind kind, std::string name) {
   std::vector<storage::Key> keys(1);
   keys[0].kind = kind;
   keys[0].name = std::move(name);

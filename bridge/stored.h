@@ -1,6 +1,7 @@
 // Rows of the bridge as JSON with a version "v": reading and writing them without surprises.
 //
-// Included by .cc files only: it brings the whole of nlohmann-json. A row whose JSON does not parse or whose "v" is unknown is StoreError::version.
+// Included by .cc files only: it brings the whole of nlohmann-json. A row whose JSON does not parse
+// or whose "v" is unknown is StoreError::version.
 #pragma once
 
 #include <memory>

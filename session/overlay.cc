@@ -138,7 +138,13 @@ void Overlay::apply(Change change) {
     next_.head = true;
     next_.events.push_back(render(draft, head_.event_seq(), hash, scope.org(), scope.session()));
   }
-  for (auto& done : change.done_) next_.done.push_back(std::move(done));
+  for (auto& done : change.done_) {
+    if (context_.settings().unsafe_early_ack_for_tests) {
+      done();
+    } else {
+      next_.done.push_back(std::move(done));
+    }
+  }
   ++next_.changes;
   ++changes_pending_;
   wake_.notify_all();

@@ -43,8 +43,8 @@ class Admin {
   // An answer, or what to wait for before there is one.
   struct Outcome {
     wire::HttpResponse response;
-    std::function<bool()> ready;  // nothing: `response` is it
-    std::function<wire::HttpResponse()> finish;
+    std::function<bool()> ready{};  // nothing: `response` is it
+    std::function<wire::HttpResponse()> finish{};
     std::chrono::milliseconds patience{0};
   };
   struct Route {

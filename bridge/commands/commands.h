@@ -1,0 +1,33 @@
+// The subcommands of waslo-bridge, one function each; main.cc gives them their arguments. They work
+// on the store of a service that is not running (the store has one owner at a time), or over its
+// API.
+#pragma once
+
+#include <string>
+
+#include "bridge/config.h"
+
+namespace wab::bridge {
+
+// keys.cc
+int key_new(const std::string& path);
+// people.cc: prints the new token or user on standard output.
+struct NewToken {
+  std::string organization;  // id, or "" for an operator's
+  std::string name = "command line";
+  std::string role = "operator";
+  std::string expires_in;  // "90d"; "" is auth.token_ttl_default
+};
+int token_create(const Config& config, const NewToken& wish);
+int user_create(const Config& config, const std::string& email, const std::string& password_file);
+// sessions.cc: over the API.
+struct ApiTarget {
+  std::string url;         // http://127.0.0.1:8080
+  std::string token_file;  // or the environment's WASLO_TOKEN
+};
+int session_list(const ApiTarget& target);
+int session_act(const ApiTarget& target, const std::string& id, const std::string& action);
+// doctor.cc: checks a configuration and the store without changing anything.
+int doctor(const Config& config);
+
+}  // namespace wab::bridge

@@ -1,0 +1,158 @@
+#include "bridge/deliveries.h"
+
+#include <boost/asio/post.hpp>
+
+#include "webhook/guard.h"
+
+namespace wab::bridge {
+namespace {
+
+std::vector<webhook::Millis> schedule_of(const Config& config) {
+  std::vector<webhook::Millis> out;
+  for (const auto& text : config.webhook.schedule) {
+    if (const auto wait = parse_duration(text)) out.push_back(*wait);
+  }
+  // The first entry is the wait before the first attempt: deliveries start at once.
+  if (!out.empty()) out.erase(out.begin());
+  return out.empty() ? webhook::default_schedule() : out;
+}
+
+webhook::DispatcherOptions options_of(const Config& config, size_t shards) {
+  webhook::DispatcherOptions out;
+  out.schedule = schedule_of(config);
+  out.timeout = config.webhook.timeout;
+  out.window = static_cast<size_t>(config.webhook.window);
+  out.max_in_flight =
+      std::max<size_t>(1, static_cast<size_t>(config.webhook.max_in_flight) / shards);
+  return out;
+}
+
+wire::AddressJudge judge_of(const Config& config) {
+  std::vector<webhook::Network> allowed;
+  for (const auto& text : config.webhook.allow_private_targets) {
+    if (const auto network = webhook::Network::parse(text)) allowed.push_back(*network);
+  }
+  const auto guard = std::make_shared<webhook::Guard>(std::move(allowed));
+  return [guard](const boost::asio::ip::address& address) { return guard->allows(address); };
+}
+
+}  // namespace
+
+Deliveries::Deliveries(Shards& shards, storage::Store& store, wire::Dialer& dialer,
+                       const Config& config, Clock& clock, Random& random)
+    : shards_(shards), table_(std::make_shared<const Table>()) {
+  const auto judge = judge_of(config);
+  for (size_t i = 0; i < shards.size(); ++i) {
+    dispatchers_.push_back(std::make_unique<webhook::Dispatcher>(
+        options_of(config, shards.size()), store, dialer, judge, clock, random, shards.executor(i),
+        [this](storage::OrgScope org, EndpointId id) {
+          if (gone_) gone_(org, id);
+        }));
+  }
+}
+
+Deliveries::~Deliveries() = default;
+
+size_t Deliveries::shard_of(const EndpointId& id) const {
+  return shards_.shard_of(std::hash<EndpointId>()(id));
+}
+
+std::shared_ptr<const Deliveries::List> Deliveries::endpoints_of(const OrgId& org) const {
+  const auto table = table_.load();
+  const auto it = table->find(org);
+  return it == table->end() ? nullptr : it->second;
+}
+
+webhook::Endpoint Deliveries::to_endpoint(const EndpointRecord& record) {
+  webhook::Endpoint out;
+  out.id = record.id;
+  out.url = record.url;
+  out.events = record.events;
+  for (const auto& text : record.sessions) {
+    if (const auto id = SessionId::parse(text)) out.sessions.push_back(*id);
+  }
+  out.secrets = {record.secret};
+  out.headers = record.headers;
+  out.ordered = record.ordering != "none";
+  out.enabled = record.enabled;
+  return out;
+}
+
+void Deliveries::changed(const storage::OrgScope& org, EndpointId id,
+                         const EndpointRecord* record) {
+  auto before = table_.load();
+  std::shared_ptr<const Table> after;
+  do {
+    auto table = std::make_shared<Table>(*before);
+    auto list = std::make_shared<List>();
+    if (const auto it = table->find(org.org()); it != table->end()) *list = *it->second;
+    std::erase_if(*list, [&](const webhook::Endpoint& one) { return one.id == id; });
+    if (record != nullptr) list->push_back(to_endpoint(*record));
+    if (list->empty()) {
+      table->erase(org.org());
+    } else {
+      (*table)[org.org()] = std::move(list);
+    }
+    after = std::move(table);
+  } while (!table_.compare_exchange_weak(before, after));
+
+  const size_t shard = shard_of(id);
+  auto* dispatcher = dispatchers_[shard].get();
+  if (record == nullptr) {
+    boost::asio::post(shards_.executor(shard),
+                      [dispatcher, id] { dispatcher->remove_endpoint(id); });
+  } else {
+    boost::asio::post(shards_.executor(shard),
+                      [dispatcher, org, endpoint = to_endpoint(*record)]() mutable {
+                        dispatcher->set_endpoint(org, std::move(endpoint));
+                      });
+  }
+}
+
+void Deliveries::add_rows(storage::Commit& commit) const {
+  if (commit.events.empty()) return;
+  const auto endpoints = endpoints_of(commit.owner.org());
+  if (!endpoints) return;
+  for (const auto& event : commit.events) {
+    for (const auto& endpoint : *endpoints) {
+      if (!endpoint.wants(event.type, event.session)) continue;
+      storage::DeliveryRow row;
+      row.endpoint = endpoint.id;
+      row.session = event.session;
+      row.seq = event.seq;
+      row.lane = event.lane;
+      commit.deliveries.push_back(std::move(row));
+    }
+  }
+}
+
+void Deliveries::offer(const storage::Commit& commit) {
+  // One hop per endpoint, its deliveries in their order.
+  std::map<EndpointId, std::vector<std::pair<storage::DeliveryRow, storage::EventRow>>> by_endpoint;
+  for (const auto& row : commit.deliveries) {
+    for (const auto& event : commit.events) {
+      if (event.seq == row.seq && event.session == row.session) {
+        by_endpoint[row.endpoint].emplace_back(row, event);
+      }
+    }
+  }
+  for (auto& [id, rows] : by_endpoint) {
+    const size_t shard = shard_of(id);
+    auto* dispatcher = dispatchers_[shard].get();
+    boost::asio::post(shards_.executor(shard), [dispatcher, id = id, rows = std::move(rows)] {
+      for (const auto& [row, event] : rows) dispatcher->offer(id, row, event);
+    });
+  }
+}
+
+awaitable<void> Deliveries::close(SteadyTime deadline) {
+  for (size_t i = 0; i < dispatchers_.size(); ++i) {
+    auto* dispatcher = dispatchers_[i].get();
+    std::function<awaitable<void>()> work = [dispatcher, deadline] {
+      return dispatcher->close(deadline);
+    };
+    co_await on<void>(shards_.executor(i), std::move(work));
+  }
+}
+
+}  // namespace wab::bridge

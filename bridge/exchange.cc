@@ -1,0 +1,266 @@
+#include "bridge/exchange.h"
+
+#include "bridge/request.h"
+#include "bridge/router.h"
+#include "session/wire/http.h"
+#include "session/wire/websocket.h"
+#include "storage/base/log.h"
+#include "storage/base/metrics.h"
+#include "storage/base/shards.h"
+
+namespace wab::bridge {
+namespace {
+
+using namespace std::chrono_literals;
+using Steady = std::chrono::steady_clock;
+
+constexpr auto kIdle = 30s;
+constexpr auto kBody = 60s;
+constexpr auto kWrite = 30s;
+constexpr int kMaxRequests = 1000;  // of one connection
+constexpr uint64_t kMaxBody = 1024 * 1024;
+
+struct Probe {
+  Counter requests = make_counter("waslo_http_requests_total", "Requests to the API.");
+  Histogram seconds =
+      make_histogram("waslo_http_request_seconds", "Time to answer.", latency_bounds());
+};
+Probe& probe() {
+  static Probe instance;
+  return instance;
+}
+
+std::string peer_address(const std::string& peer) {
+  if (const auto parsed = parse_host_port(peer)) return parsed->host;
+  return peer;
+}
+
+Request to_request(App& app, const wire::HttpRequest& from, const std::string& peer, bool secure) {
+  Request out;
+  out.id = to_hex(app.random.array<12>());
+  out.method = from.method;
+  out.path = std::string(from.path());
+  out.query_ok = parse_query(from.query(), out.query);
+  for (const auto& [name, value] : from.headers) out.headers.emplace_back(name, value);
+  out.body = to_string(from.body);
+  const std::string direct = peer_address(peer);
+  out.address = client_address(app.config, direct, out.header("x-forwarded-for"));
+  const bool proxied = in_networks(app.config.http.trusted_proxies, direct);
+  out.secure = secure || (proxied && out.header("x-forwarded-proto") == "https");
+  out.upgrade = wire::WebSocket::is_upgrade(from);
+  return out;
+}
+
+wire::HttpResponse to_response(Answer& answer) {
+  wire::HttpResponse out;
+  out.status = answer.status;
+  for (auto& [name, value] : answer.headers) out.headers.add(name, value);
+  if (!answer.content_type.empty() && !out.headers.contains("content-type") &&
+      answer.status != 204) {
+    out.headers.set("content-type", answer.content_type);
+  }
+  out.body = to_bytes(view(answer.body));
+  return out;
+}
+
+// ---- Streams
+// -------------------------------------------------------------------------------------
+
+struct SsePipe {
+  explicit SsePipe(wire::HttpServerConnection held) : connection(std::move(held)) {}
+  wire::HttpServerConnection connection;
+  bool gone = false;
+  bool watching = true;
+  Event unwatched;
+};
+
+awaitable<void> watch_reader(std::shared_ptr<SsePipe> pipe) {
+  co_await pipe->connection.watch_for_close();
+  pipe->gone = true;
+  pipe->watching = false;
+  pipe->unwatched.notify_all();
+}
+
+class SseSink final : public EventSink {
+ public:
+  SseSink(std::shared_ptr<SsePipe> pipe, std::shared_ptr<Stopping> stopping)
+      : pipe_(std::move(pipe)), stopping_(std::move(stopping)) {}
+  awaitable<Result<void>> send(std::string name, std::string json) override {
+    const std::string text = "event: " + name + "\ndata: " + json + "\n\n";
+    co_return co_await write(text);
+  }
+  awaitable<Result<void>> beat() override {
+    const std::string text = ": still here\n\n";
+    co_return co_await write(text);
+  }
+  bool closed() const override { return pipe_->gone || stopping_->flag; }
+
+ private:
+  awaitable<Result<void>> write(std::string text) {
+    const auto deadline = Steady::now() + kWrite;
+    auto done = co_await pipe_->connection.write_piece(view(text), deadline);
+    if (!done) pipe_->gone = true;
+    co_return done;
+  }
+  std::shared_ptr<SsePipe> pipe_;
+  std::shared_ptr<Stopping> stopping_;
+};
+
+struct WsPipe {
+  std::unique_ptr<wire::WebSocket> socket;
+  bool gone = false;
+  bool reading = true;
+  Event unread;
+};
+
+// What a reader of events sends is not for us, but its close and its pongs are.
+awaitable<void> drain_reader(std::shared_ptr<WsPipe> pipe) {
+  while (co_await pipe->socket->read(wire::Deadline::max())) {
+  }
+  pipe->gone = true;
+  pipe->reading = false;
+  pipe->unread.notify_all();
+}
+
+class WsSink final : public EventSink {
+ public:
+  WsSink(std::shared_ptr<WsPipe> pipe, std::shared_ptr<Stopping> stopping)
+      : pipe_(std::move(pipe)), stopping_(std::move(stopping)) {}
+  awaitable<Result<void>> send(std::string, std::string json) override {
+    const auto deadline = Steady::now() + kWrite;
+    auto done = co_await pipe_->socket->write_text(json, deadline);
+    if (!done) pipe_->gone = true;
+    co_return done;
+  }
+  awaitable<Result<void>> beat() override {
+    const auto deadline = Steady::now() + kWrite;
+    auto done = co_await pipe_->socket->ping(deadline);
+    if (!done) pipe_->gone = true;
+    co_return done;
+  }
+  bool closed() const override { return pipe_->gone || stopping_->flag; }
+
+ private:
+  std::shared_ptr<WsPipe> pipe_;
+  std::shared_ptr<Stopping> stopping_;
+};
+
+awaitable<void> follow_sse(wire::HttpServerConnection connection, Answer answer,
+                           std::shared_ptr<Stopping> stopping) {
+  auto follower = std::move(answer.follower);
+  answer.headers.emplace_back("content-type", "text/event-stream; charset=utf-8");
+  wire::HttpResponse head = to_response(answer);
+  auto pipe = std::make_shared<SsePipe>(std::move(connection));
+  const auto deadline = Steady::now() + kWrite;
+  auto begun = co_await pipe->connection.begin_stream(std::move(head), deadline);
+  if (begun) {
+    spawn(pipe->connection.executor(), watch_reader(pipe), "http.sse");
+    SseSink sink(pipe, stopping);
+    co_await follower->run(sink);
+    if (!pipe->gone) (void)co_await pipe->connection.end_stream(Steady::now() + 1s);
+    pipe->connection.close();
+    while (pipe->watching) co_await pipe->unwatched.wait();
+  }
+}
+
+awaitable<void> follow_websocket(wire::HttpServerConnection connection, wire::HttpRequest request,
+                                 Answer answer, std::shared_ptr<Stopping> stopping) {
+  auto taken = connection.take();
+  wire::HttpFields headers;
+  for (auto& [name, value] : answer.headers) headers.add(name, value);
+  const wire::WebSocketLimits limits{64 * 1024};
+  const auto deadline = Steady::now() + kWrite;
+  auto socket =
+      co_await wire::WebSocket::accept(std::move(taken.stream), std::move(taken.leftover),
+                                       std::move(request), std::move(headers), limits, deadline);
+  if (!socket) co_return;
+  auto pipe = std::make_shared<WsPipe>();
+  pipe->socket = std::move(*socket);
+  spawn(pipe->socket->executor(), drain_reader(pipe), "http.websocket");
+  WsSink sink(pipe, stopping);
+  co_await answer.follower->run(sink);
+  const auto soon = Steady::now() + 2s;
+  if (!pipe->gone) co_await pipe->socket->close(wire::CloseCode::going_away, soon);
+  pipe->socket->abort();
+  while (pipe->reading) co_await pipe->unread.wait();
+}
+
+// An answer to what never became a request.
+awaitable<void> refuse_framing(App& app, wire::HttpServerConnection& connection) {
+  const int status = connection.refusal();
+  if (status == 0) co_return;
+  Problem problem;
+  problem.code = status == 413   ? Code::body_too_large
+                 : status == 414 ? Code::target_too_long
+                 : status == 431 ? Code::headers_too_large
+                 : status == 408 ? Code::request_timeout
+                                 : Code::bad_request;
+  Request nobody;
+  nobody.id = to_hex(app.random.array<12>());
+  Answer answer = problem_answer(problem, nobody.id);
+  dress(answer, nobody, app.config);
+  connection.stop_keep_alive();
+  wire::HttpResponse response = to_response(answer);
+  (void)co_await connection.write_response(std::move(response), Steady::now() + 2s);
+}
+
+}  // namespace
+
+std::string client_address(const Config& config, std::string_view peer,
+                           std::string_view forwarded_for) {
+  std::string address(peer);
+  // From the right: each hop is believed only when the one that told it is ours.
+  while (!forwarded_for.empty() && in_networks(config.http.trusted_proxies, address)) {
+    const auto comma = forwarded_for.rfind(',');
+    auto last = comma == std::string_view::npos ? forwarded_for : forwarded_for.substr(comma + 1);
+    forwarded_for =
+        comma == std::string_view::npos ? std::string_view() : forwarded_for.substr(0, comma);
+    while (!last.empty() && last.front() == ' ') last.remove_prefix(1);
+    while (!last.empty() && last.back() == ' ') last.remove_suffix(1);
+    if (last.empty() || last.size() > 45) break;
+    address = std::string(last);
+  }
+  return address;
+}
+
+awaitable<void> serve_connection(App& app, std::unique_ptr<wire::ByteStream> stream, bool secure,
+                                 std::shared_ptr<Stopping> stopping, LiveConnections& live) {
+  LiveConnections::One registered(live, stream.get());
+  wire::HttpLimits limits;
+  limits.body_bytes = kMaxBody;
+  wire::HttpServerConnection connection(std::move(stream), limits);
+  const std::string peer = connection.peer();
+  for (int served = 0; served < kMaxRequests && !stopping->flag; ++served) {
+    registered.idle = true;
+    auto request = co_await connection.read_request(Steady::now() + kIdle, Steady::now() + kBody);
+    registered.idle = false;
+    if (!request) {
+      co_await refuse_framing(app, connection);
+      break;
+    }
+    if (!*request) break;
+    const auto started = Steady::now();
+    const Request asked = to_request(app, **request, peer, secure);
+    Answer answer = co_await handle(app, asked);
+    probe().requests.add();
+    probe().seconds.observe(std::chrono::duration<double>(Steady::now() - started).count());
+    log_debug("http.request",
+              {{"method", asked.method}, {"status", answer.status}, {"request", asked.id}});
+    if (answer.kind == Answer::Kind::server_sent_events) {
+      co_await follow_sse(std::move(connection), std::move(answer), stopping);
+      co_return;
+    }
+    if (answer.kind == Answer::Kind::websocket) {
+      co_await follow_websocket(std::move(connection), std::move(**request), std::move(answer),
+                                stopping);
+      co_return;
+    }
+    if (stopping->flag || served + 1 == kMaxRequests) connection.stop_keep_alive();
+    wire::HttpResponse response = to_response(answer);
+    auto written = co_await connection.write_response(std::move(response), Steady::now() + kWrite);
+    if (!written || !connection.keep_alive()) break;
+  }
+  connection.close();
+}
+
+}  // namespace wab::bridge

@@ -1,0 +1,109 @@
+// waslo-bridge: the command line.
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "bridge/commands/commands.h"
+#include "bridge/service.h"
+
+namespace {
+
+using namespace wab::bridge;
+
+constexpr const char* kVersion = "0.1.0";
+
+// One line on stderr, exit code 2.
+std::optional<Config> config_or_complain(const std::string& path) {
+  auto config = load_config(path);
+  if (!config) {
+    std::cerr << config.error() << std::endl;
+    return std::nullopt;
+  }
+  return std::move(*config);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Waslo Bridge: WhatsApp sessions to webhooks"};
+  app.require_subcommand(1);
+  std::string config_path;
+  const auto with_config = [&](CLI::App* command) {
+    command->add_option("--config", config_path, "Configuration file (TOML)")->required();
+    return command;
+  };
+
+  bool check = false;
+  auto* serve_command = with_config(app.add_subcommand("serve", "Run the service"));
+  serve_command->add_flag("--check", check, "Validate the configuration and exit");
+
+  auto* key = app.add_subcommand("key", "Root keys")->require_subcommand(1);
+  std::string key_path;
+  auto* key_make = key->add_subcommand("new", "Write a new root key into a file");
+  key_make->add_option("--out", key_path, "File to create, mode 0600")->required();
+
+  auto* token = app.add_subcommand("token", "API tokens, while the service is stopped")
+                    ->require_subcommand(1);
+  auto* token_make = with_config(token->add_subcommand("create", "Make a token and print it"));
+  NewToken wish;
+  token_make->add_option("--organization", wish.organization, "Organization id; none: operator");
+  token_make->add_option("--name", wish.name, "What it is for");
+  token_make->add_option("--role", wish.role, "operator, owner, admin, agent or viewer");
+  token_make->add_option("--expires-in", wish.expires_in, "Such as 90d");
+
+  auto* user =
+      app.add_subcommand("user", "Operators, while the service is stopped")->require_subcommand(1);
+  auto* user_make = with_config(user->add_subcommand("create", "Make an operator"));
+  std::string email, password_file;
+  user_make->add_option("--email", email, "Address")->required();
+  user_make->add_option("--password-file", password_file, "File whose first line is the password")
+      ->required();
+
+  auto* session = app.add_subcommand("session", "Sessions, over the API")->require_subcommand(1);
+  ApiTarget api{"http://127.0.0.1:8080", ""};
+  std::string session_id;
+  session->add_option("--api", api.url, "Address of the service");
+  session->add_option("--token-file", api.token_file, "File with a token; else WASLO_TOKEN");
+  session->fallthrough();
+  auto* session_ls = session->add_subcommand("list", "Id, status and name of each");
+  std::vector<std::pair<CLI::App*, std::string>> actions;
+  for (const char* action : {"start", "stop", "restart", "logout"}) {
+    auto* command = session->add_subcommand(action, std::string("Asks it to ") + action);
+    command->add_option("id", session_id, "Session id")->required();
+    actions.emplace_back(command, action);
+  }
+
+  auto* doctor_command = with_config(app.add_subcommand("doctor", "Check configuration and store"));
+  auto* version = app.add_subcommand("version", "Print the version");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? kExitDone : kExitUsage;
+  }
+
+  if (version->parsed()) {
+    std::cout << "waslo-bridge " << kVersion << std::endl;
+    return kExitDone;
+  }
+  if (key_make->parsed()) return key_new(key_path);
+  if (session_ls->parsed()) return session_list(api);
+  for (const auto& [command, action] : actions) {
+    if (command->parsed()) return session_act(api, session_id, action);
+  }
+  const auto config = config_or_complain(config_path);
+  if (!config) return kExitUsage;
+  if (token_make->parsed()) return token_create(*config, wish);
+  if (user_make->parsed()) return user_create(*config, email, password_file);
+  if (doctor_command->parsed()) return doctor(*config);
+  if (serve_command->parsed()) {
+    if (check) {
+      std::cout << "configuration is valid" << std::endl;
+      return kExitDone;
+    }
+    return serve(*config);
+  }
+  return kExitUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run(argc, argv); }

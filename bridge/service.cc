@@ -1,0 +1,310 @@
+#include "bridge/service.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <fstream>
+#include <future>
+#include <iostream>
+#include <sstream>
+
+#include "bridge/app.h"
+#include "bridge/deliveries.h"
+#include "bridge/listener.h"
+#include "bridge/ops.h"
+#include "bridge/parts.h"
+#include "bridge/sessions.h"
+#include "session/noise/certificate.h"
+#include "storage/base/log.h"
+#include "storage/base/metrics.h"
+
+namespace wab::bridge {
+namespace {
+
+using namespace std::chrono_literals;
+using storage::Kind;
+
+// The newest web client this build was tested with; what "auto" means until a newer one is known.
+constexpr const char* kClientVersion = "2.3000.1045649367";
+constexpr auto kStopGrace = 9s;
+
+// Keys must not reach the disk by a core dump or another process's debugger; sockets need room.
+void harden() {
+  prctl(PR_SET_DUMPABLE, 0);
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+std::optional<Key32> read_key(const std::string& text) {
+  auto raw = from_hex(text);
+  if (!raw) raw = from_base64(text);
+  return raw ? to_array<32>(*raw) : std::nullopt;
+}
+
+tl::expected<session::Settings, std::string> session_settings(const Config& config) {
+  session::Settings out;
+  out.noise_root_key = noise::kWhatsAppRootKey;
+  if (!config.whatsapp.noise_root_key.empty()) {
+    const auto key = read_key(config.whatsapp.noise_root_key);
+    if (!key) return tl::unexpected<std::string>("whatsapp.noise_root_key: write 64 hex digits");
+    out.noise_root_key = *key;
+  }
+  const std::string version =
+      config.whatsapp.client_version == "auto" ? kClientVersion : config.whatsapp.client_version;
+  const auto parsed = session::ClientVersion::parse(version);
+  if (!parsed) {
+    return tl::unexpected<std::string>(
+        "whatsapp.client_version: use auto or a version such as 2.3000.1045649367");
+  }
+  out.profile.version = *parsed;
+  if (const char* early = std::getenv("WASLO_UNSAFE_EARLY_ACK_FOR_TESTS");
+      early != nullptr && std::string_view(early) == "1") {
+    log_warn("session.acknowledges_early");
+    out.unsafe_early_ack_for_tests = true;
+  }
+  return out;
+}
+
+tl::expected<wire::TlsContext, std::string> trust(const Config& config) {
+  std::string pem;
+  if (!config.whatsapp.ca_file.empty()) {
+    std::ifstream file(config.whatsapp.ca_file);
+    std::stringstream text;
+    text << file.rdbuf();
+    pem = text.str();
+    if (!file || pem.empty()) {
+      return tl::unexpected("whatsapp.ca_file: cannot read " + config.whatsapp.ca_file);
+    }
+  }
+  auto context = wire::TlsContext::client(pem);
+  if (!context) {
+    return tl::unexpected<std::string>("whatsapp.ca_file: not a PEM file of certificates");
+  }
+  return std::move(*context);
+}
+
+std::vector<any_io_executor> executors(Shards& shards) {
+  std::vector<any_io_executor> out;
+  for (size_t i = 0; i < shards.size(); ++i) out.push_back(shards.executor(i));
+  return out;
+}
+
+class Service {
+ public:
+  Service(const Config& config, Shards& shards, storage::RocksStore& store, BlockingPool& password,
+          BlockingPool& lookup, BlockingPool& compute, wire::TlsContext whatsapp_trust,
+          wire::TlsContext public_trust, session::Settings settings, wire::Url url)
+      : config_(config),
+        shards_(shards),
+        store_(store),
+        auth_(store, scopes_, clock_, random_),
+        people_(store, scopes_.deployment(), auth_, clock_, random_, password),
+        limits_(clock_, random_),
+        idempotency_(store, clock_, random_),
+        feed_(executors(shards)),
+        whatsapp_(lookup, std::move(whatsapp_trust)),
+        receivers_(lookup, std::move(public_trust)),
+        deliveries_(shards, store, receivers_, config, clock_, random_),
+        world_{store,          deliveries_,
+               feed_,          whatsapp_,
+               compute,        clock_,
+               random_,        std::move(settings),
+               std::move(url), config.whatsapp.proxy},
+        sessions_(shards, world_, config),
+        endpoints_(store, clock_, random_, config,
+                   [this](const storage::OrgScope& org, EndpointId id,
+                          const EndpointRecord* record) { deliveries_.changed(org, id, record); }),
+        app_{config_, store_,       clock_,    random_,    auth_, people_,
+             limits_, idempotency_, sessions_, endpoints_, feed_},
+        listener_(shards, app_),
+        ops_(shards, config.ops.listen, [this] { return not_ready(); }) {
+    deliveries_.on_gone([this](storage::OrgScope org, EndpointId id) {
+      any_io_executor here = shards_.executor(0);
+      spawn(here, disable(org, id), "webhook.disable");
+    });
+  }
+
+  tl::expected<void, std::string> open() {
+    if (auto opened = listener_.open(); !opened) return opened;
+    return ops_.open();
+  }
+
+  awaitable<void> run(std::promise<int>* exit) {
+    auto setup = co_await people_.prepare_setup();
+    if (!setup) {
+      std::cerr << "storage: the setup state could not be read\n";
+      exit->set_value(kExitFailed);
+      co_return;
+    }
+    if (*setup) {
+      std::cout << "setup token (once, 30 minutes): " << **setup << std::endl;
+    }
+    listener_.start();
+    ops_.start();
+    std::cout << "waslo-bridge listening on "
+              << (config_.http.tls_certificate.empty() ? "http" : "https") << "://"
+              << host_of(config_.http.listen) << ":" << listener_.port() << ", ops on "
+              << host_of(config_.ops.listen) << ":" << ops_.port() << std::endl;
+    co_await recover();
+    ready_ = true;
+    log_info("service.ready", {{"sessions", recovered_}});
+    boost::asio::io_context& shard = shards_.at(0);
+    boost::asio::signal_set signals(shard, SIGTERM, SIGINT);
+    Event arrived;
+    bool seen = false;
+    signals.async_wait([&](const boost::system::error_code&, int) {
+      seen = true;
+      arrived.notify_all();
+    });
+    while (!seen) co_await arrived.wait();
+    co_await stop();
+    exit->set_value(kExitDone);
+  }
+
+ private:
+  static std::string host_of(const std::string& listen) {
+    const auto parsed = parse_host_port(listen);
+    return parsed ? parsed->host : listen;
+  }
+
+  std::string not_ready() const {
+    if (stopping_) return "stopping";
+    return ready_ ? "" : "opening sessions";
+  }
+
+  awaitable<void> recover() {
+    const auto deployment = scopes_.deployment();
+    std::string after;
+    do {
+      auto page = co_await store_.scan(deployment, Kind::organization, after, 200);
+      if (!page) {
+        log_error("service.organizations_unreadable", {{"error", page.error()}});
+        co_return;
+      }
+      for (const auto& row : page->rows) {
+        const auto id = OrgId::parse(row.key.name);
+        if (!id) continue;
+        const auto org = scopes_.organization(*id);
+        co_await recover_endpoints(org);
+        auto found = co_await sessions_.recover(org);
+        if (!found) {
+          // One organization's trouble is not the others'.
+          log_error("service.organization_unreadable",
+                    {{"organization", id->text()}, {"error", found.error()}});
+          continue;
+        }
+        recovered_ += *found;
+      }
+      after = page->next;
+    } while (!after.empty());
+  }
+
+  awaitable<void> recover_endpoints(storage::OrgScope org) {
+    std::string after;
+    do {
+      auto page = co_await endpoints_.list(org, after, 200);
+      if (!page) co_return;
+      for (const auto& record : page->endpoints) deliveries_.changed(org, record.id, &record);
+      after = page->next;
+    } while (!after.empty());
+  }
+
+  awaitable<void> disable(storage::OrgScope org, EndpointId id) {
+    EndpointPatch patch;
+    patch.enabled = false;
+    auto done = co_await endpoints_.patch(org, id, std::move(patch));
+    log_info("webhook.disabled", {{"endpoint", id.text()}, {"stored", done.has_value()}});
+  }
+
+  awaitable<void> stop() {
+    stopping_ = true;
+    const SteadyTime deadline = clock_.steady() + kStopGrace;
+    log_info("service.stopping");
+    feed_.close();
+    co_await listener_.close(deadline);
+    co_await sessions_.close();
+    co_await deliveries_.close(deadline);
+    co_await ops_.close();
+    log_info("service.stopped");
+  }
+
+  const Config& config_;
+  Shards& shards_;
+  storage::RocksStore& store_;
+  Clock& clock_ = system_clock();
+  Random& random_ = system_random();
+  storage::ScopeIssuer scopes_;
+  Auth auth_;
+  People people_;
+  Limits limits_;
+  Idempotency idempotency_;
+  EventFeed feed_;
+  wire::Dialer whatsapp_;
+  wire::Dialer receivers_;
+  Deliveries deliveries_;
+  SessionWorld world_;
+  Sessions sessions_;
+  EndpointDirectory endpoints_;
+  App app_;
+  Listener listener_;
+  Ops ops_;
+  std::atomic<bool> ready_{false};
+  std::atomic<bool> stopping_{false};
+  size_t recovered_ = 0;
+};
+
+int refuse_start(int code, const std::string& line) {
+  std::cerr << line << std::endl;
+  return code;
+}
+
+}  // namespace
+
+int serve(const Config& config) {
+  harden();
+  LogLevel level = LogLevel::info;
+  if (parse_log_level(config.log.level, level)) set_log_level(level);
+  auto settings = session_settings(config);
+  if (!settings) return refuse_start(kExitUsage, settings.error());
+  auto whatsapp_trust = trust(config);
+  if (!whatsapp_trust) return refuse_start(kExitUsage, whatsapp_trust.error());
+  auto public_trust = wire::TlsContext::client();
+  if (!public_trust) return refuse_start(kExitFailed, "tls: the system's roots are unusable");
+  auto url = wire::parse_url(config.whatsapp.url);
+  if (!url) return refuse_start(kExitUsage, "whatsapp.url: write a URL with wss:// or ws://");
+
+  Shards shards;
+  BlockingPool disk("disk", 2, 4096);
+  BlockingPool password("password", 1, 8);
+  BlockingPool lookup("lookup", 4, 4096);
+  BlockingPool compute("compute", 1, 64);
+  auto store = open_store(config, disk);
+  if (!store) {
+    const bool setting = store.error().starts_with("storage.");
+    return refuse_start(setting ? kExitUsage : kExitFailed, store.error());
+  }
+  std::promise<int> exit;
+  auto answer = exit.get_future();
+  int code = kExitFailed;
+  {
+    Service service(config, shards, **store, password, lookup, compute, std::move(*whatsapp_trust),
+                    std::move(*public_trust), std::move(*settings), std::move(*url));
+    if (auto opened = service.open(); !opened) return refuse_start(kExitFailed, opened.error());
+    spawn(shards.executor(0), service.run(&exit), "service");
+    shards.run();
+    code = answer.get();
+    shards.stop(1s);
+  }
+  return code;
+}
+
+}  // namespace wab::bridge
