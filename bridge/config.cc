@@ -311,7 +311,9 @@ Failure check_together(const Config& config) {
   if (config.storage.engine == "postgres" && config.storage.url.empty()) {
     return "storage.url: required when storage.engine is postgres";
   }
-  if (config.ops.listen == config.http.listen) {
+  const auto listen = parse_host_port(config.http.listen);
+  const bool any_port = listen && listen->port == 0;  // each gets a free one
+  if (config.ops.listen == config.http.listen && !any_port) {
     return "ops.listen: must differ from http.listen; /metrics is not for the public listener";
   }
   if (!config.auth.google_client_id.empty() && config.auth.google_client_secret_file.empty()) {

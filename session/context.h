@@ -27,6 +27,7 @@ struct Settings {
   uint32_t prekeys_first = 812;     // uploaded after pairing
   uint32_t prekeys_refill = 812;    // uploaded when the server runs low
   bool presence_available = false;  // true stops the phone's own notifications
+  bool unsafe_early_ack_for_tests = false;  // answers before the write: crash tests must see it
 };
 
 class SessionContext {

@@ -9,6 +9,7 @@
 namespace wab {
 
 LockedSecret::LockedSecret(ByteView bytes) : size_(bytes.size()) {
+  if (sodium_init() < 0) throw std::bad_alloc();  // guarded pages need it; repeated calls are free
   data_ = static_cast<uint8_t*>(sodium_malloc(bytes.empty() ? 1 : bytes.size()));
   if (data_ == nullptr) throw std::bad_alloc();
   if (!bytes.empty()) std::memcpy(data_, bytes.data(), bytes.size());

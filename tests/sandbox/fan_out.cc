@@ -60,15 +60,18 @@ void deliver_direct(Service& service, const Device& self, const node::Node& mess
   node::Node copy = copy_for(service, self, message);
   copy.set("from", service.jid_in(self, chat.server));
   const bool lid = chat.is_lid();
+  // An own copy names the peer and not the sender: clients take the one pair that they find for that
+  // of the chat.
   if (target.account == self.account) {
     copy.set("recipient", chat.bare());
     if (const Account* peer = service.account_of(chat)) {
       copy.set(lid ? "peer_recipient_pn" : "peer_recipient_lid",
                service.jid_in(*peer, lid ? node::kUserServer : node::kLidServer));
     }
+  } else {
+    copy.set(lid ? "sender_pn" : "sender_lid",
+             service.jid_in(*self.account, lid ? node::kUserServer : node::kLidServer));
   }
-  copy.set(lid ? "sender_pn" : "sender_lid",
-           service.jid_in(*self.account, lid ? node::kUserServer : node::kLidServer));
   if (enc == nullptr) {
     copy.add(node::Node("unavailable"));
   } else {

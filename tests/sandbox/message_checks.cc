@@ -38,7 +38,7 @@ Verdict judge_enc(const node::Node& enc, bool group) {
 Verdict judge_participants(Service& service, const Device& self, const node::Node& message,
                            std::string_view server,
                            const std::function<bool(const Account&)>& may_address,
-                           std::vector<Addressed>& out) {
+                           bool own_is_harmless, std::vector<Addressed>& out) {
   const node::Node* participants = message.child("participants");
   if (participants == nullptr) return Verdict::good();
   std::set<DeviceJid> seen;
@@ -55,6 +55,7 @@ Verdict judge_participants(Service& service, const Device& self, const node::Nod
     if (device == nullptr) {
       return {400, rule::kParticipants, "no such device: " + jid->text()};
     }
+    if (device == &self && own_is_harmless) continue;
     if (device == &self) return {400, rule::kParticipants, "the sender addresses itself"};
     if (!may_address(*device->account)) {
       return {400, rule::kParticipants, "device of a stranger to this chat: " + jid->text()};

@@ -20,12 +20,13 @@ struct Addressed {
 
 // M6, M7: one <enc>; `group` allows skmsg and nothing else.
 Verdict judge_enc(const node::Node& enc, bool group);
-// M3, M5 to M8 over <participants>; fills who is addressed. `may_address` says whose devices are in
-// place.
+// M3, M5 to M7 over <participants>; fills who is addressed. `may_address` says whose devices are in
+// place. The sender's own device is refused, or passed over with `own_is_harmless`: Baileys sends
+// its sender key to itself in LID groups.
 Verdict judge_participants(Service& service, const Device& self, const node::Node& message,
                            std::string_view server,
                            const std::function<bool(const Account&)>& may_address,
-                           std::vector<Addressed>& out);
+                           bool own_is_harmless, std::vector<Addressed>& out);
 // M8: device-identity of a companion, wanted as soon as a pkmsg is in the stanza.
 Verdict judge_device_identity(const Device& self, const node::Node& message, bool has_pkmsg);
 // M18.

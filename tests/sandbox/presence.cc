@@ -49,6 +49,8 @@ void handle_presence(Service& service, Connection& connection, const node::Node&
     return service.say(connection, std::move(out));
   }
   const std::string name = stanza.attr("name");
+  // Baileys says <presence/> with nothing in it whenever its credentials change: means nothing.
+  if (type.empty() && name.empty()) return;
   if (name.empty() || name.find('@') != std::string::npos) {
     service.violation("S10", &connection, "presence without a proper name");
   }

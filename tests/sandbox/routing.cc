@@ -106,7 +106,8 @@ void send_direct(Sending& sending) {
   std::vector<Addressed> addressed;
   Verdict verdict = judge_participants(
       service, self, sending.message, to.server,
-      [&](const Account& account) { return &account == peer || &account == self.account; }, addressed);
+      [&](const Account& account) { return &account == peer || &account == self.account; }, false,
+      addressed);
   if (verdict.code == 0) {
     verdict = judge_device_identity(self, sending.message, has_pkmsg(addressed));
   }
@@ -180,7 +181,8 @@ void send_to_group(Sending& sending) {
   if (verdict.code == 0) {
     verdict = judge_participants(
         service, self, message, group->server(),
-        [&](const Account& account) { return group->member(account) != nullptr; }, addressed);
+        [&](const Account& account) { return group->member(account) != nullptr; }, true,
+        addressed);
   }
   if (verdict.code == 0) verdict = judge_device_identity(self, message, has_pkmsg(addressed));
   if (verdict.code == 0) verdict = judge_extras(message);

@@ -103,15 +103,5 @@ TEST_F(Canary, TheSearchFindsWhatIsThere) {
   EXPECT_NE(everything().find(planted[8]), std::string::npos);
 }
 
-TEST_F(Canary, SameNamesLookDifferentInEverySession) {
-  open();
-  const Scope neighbour(issuer.organization(org), other_session);
-  ASSERT_TRUE(put(scope, Kind::prekey, "1", "same"));
-  ASSERT_TRUE(put(neighbour, Kind::prekey, "1", "same"));
-  ASSERT_TRUE(put(scope, Kind::sender_key, "1", "same"));
-  EXPECT_EQ(value(scope, Kind::prekey, "1"), "same");
-  EXPECT_EQ(value(neighbour, Kind::prekey, "1"), "same");
-}
-
 }  // namespace
 }  // namespace wab::storage::tests

@@ -103,6 +103,15 @@ TEST(CodecVectors, LengthsChooseTheShortestForm) {
   EXPECT_EQ(*decode(*bytes), wide);
 }
 
+TEST(CodecVectors, PackingEndsAt127Characters) {
+  const auto packed = encode(Node(std::string(127, '1')));
+  ASSERT_TRUE(packed);
+  EXPECT_EQ(to_hex(ByteView(*packed).first(5)), "00f801ffc0");
+  const auto raw = encode(Node(std::string(128, '1')));
+  ASSERT_TRUE(raw);
+  EXPECT_EQ(to_hex(ByteView(*raw).first(5)), "00f801fc80");
+}
+
 TEST(CodecVectors, ForeignAddressesAreReadButNotWritten) {
   const auto messenger = decode(hex("00f8031908f6fc01610007fc046d736772"));
   ASSERT_TRUE(messenger) << messenger.error().describe();

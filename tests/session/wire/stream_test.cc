@@ -195,7 +195,7 @@ class TcpTest : public StreamTest {
     std::string name;
     CONNECT(pair, none, none, name);
     co_await check_write_deadline(pair);
-    co_await check_wake(std::move(pair.server));
+    co_await check_wake(std::move(pair.client));
   }
   static awaitable<void> refused(TcpTest* test) {
     const Endpoint nobody = loopback(test->acceptor_->port());
@@ -268,7 +268,7 @@ class TlsTest : public StreamTest {
     std::string name = "localhost";
     CONNECT(pair, client, server, name);
     co_await check_write_deadline(pair);
-    co_await check_wake(std::move(pair.server));
+    co_await check_wake(std::move(pair.client));
   }
   static awaitable<void> refuses(TlsTest* test, TlsContext client_context,
                                  TlsContext server_context, std::string name, WireError expected) {
