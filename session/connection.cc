@@ -194,6 +194,15 @@ void Connection::close() {
   if (socket_) socket_->abort();
   for (auto& [id, waiter] : waiters_) waiter->done.notify_all();
   waiters_.clear();
+  ended_.notify_all();
+}
+
+awaitable<bool> Connection::ended_before(SteadyTime deadline) {
+  auto self = shared_from_this();
+  while (alive_) {
+    if (!co_await ended_.wait_until(deadline)) break;
+  }
+  co_return !alive_;
 }
 
 }  // namespace wab::session

@@ -52,6 +52,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void close();
   bool alive() const { return alive_; }
+  // Waits until the connection has ended or the deadline passed; true when it ended.
+  awaitable<bool> ended_before(SteadyTime deadline);
   SteadyTime last_frame() const { return last_frame_; }
   const std::optional<noise::VerifiedChain>& verified_chain() const { return chain_; }
   size_t questions() const { return waiters_.size(); }
@@ -79,6 +81,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t out_bytes_ = 0;
   bool writing_ = false;
   bool alive_ = true;
+  Event ended_;
   std::map<std::string, std::shared_ptr<Waiter>> waiters_;
   std::string id_prefix_;
   uint64_t id_count_ = 0;

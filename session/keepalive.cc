@@ -17,27 +17,19 @@ std::chrono::milliseconds interval(Random& random) {
 }  // namespace
 
 awaitable<void> keep_alive(SessionContext& context, std::shared_ptr<Connection> connection) {
-  // The connection may end while we sleep: a weak hold lets it go at once.
-  const std::weak_ptr<Connection> weak = connection;
-  connection.reset();
   for (;;) {
-    const auto pause = interval(context.random());
-    co_await sleep_until(context.clock().steady() + pause);
-    auto held = weak.lock();
-    if (!held || !held->alive()) co_return;
-    if (context.clock().steady() - held->last_frame() < 15s) continue;
+    const SteadyTime next = context.clock().steady() + interval(context.random());
+    if (co_await connection->ended_before(next)) co_return;
+    if (context.clock().steady() - connection->last_frame() < 15s) continue;
     const SteadyTime asked = context.clock().steady();
     Node ping("iq");
-    ping.set("id", held->next_id()).set("xmlns", "w:p").set("type", "get");
+    ping.set("id", connection->next_id()).set("xmlns", "w:p").set("type", "get");
     ping.set("to", node::Jid::server_jid());
-    held->send(ping);
-    held.reset();
-    co_await sleep_until(asked + kDead);
-    held = weak.lock();
-    if (!held || !held->alive()) co_return;
-    if (held->last_frame() < asked) {
+    connection->send(ping);
+    if (co_await connection->ended_before(asked + kDead)) co_return;
+    if (connection->last_frame() < asked) {
       log_info("session.connection_dead", {{"session", context.scope().session().text()}});
-      held->close();
+      connection->close();
       co_return;
     }
   }

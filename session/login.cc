@@ -70,7 +70,7 @@ awaitable<void> Login::settle(std::shared_ptr<Connection> connection) {
   co_await sender_.resume();
   const SteadyTime deadline = engine_.ctx.clock().steady() + 60s;
   while (connection->alive() && !offline_done_ && engine_.ctx.clock().steady() < deadline) {
-    co_await sleep_until(engine_.ctx.clock().steady() + 200ms);
+    if (co_await connection->ended_before(engine_.ctx.clock().steady() + 200ms)) co_return;
   }
   if (!connection->alive()) co_return;
   const std::string name = engine_.overlay.head().push_name();
@@ -133,7 +133,7 @@ void Login::on_offline_stanza() {
 awaitable<void> Login::ask_batches(std::shared_ptr<Connection> connection) {
   uint64_t asked_at = 0;
   while (connection->alive() && !offline_done_ && offline_seen_ < offline_total_) {
-    co_await sleep_until(engine_.ctx.clock().steady() + 100ms);
+    if (co_await connection->ended_before(engine_.ctx.clock().steady() + 100ms)) break;
     const bool moved_on = offline_seen_ >= asked_at + kBatch;
     if (moved_on && !offline_done_ && connection->alive()) {
       asked_at += kBatch;

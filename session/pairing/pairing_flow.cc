@@ -85,7 +85,7 @@ awaitable<void> PairingFlow::rotate(std::shared_ptr<Connection> connection) {
     // Short naps: the connection may end, or be paired, at any time.
     const SteadyTime now = engine_.ctx.clock().steady();
     const SteadyTime until = std::min(refs_.expires(), now + 1s);
-    co_await sleep_until(until);
+    if (co_await connection->ended_before(until)) co_return;
     const SteadyTime later = engine_.ctx.clock().steady();
     if (refs_.advance(later)) {
       shown_until_ =

@@ -57,8 +57,11 @@ Result<ProxyConfig> parse_proxy(std::string_view text) {
   proxy.host = view.host_type() == boost::urls::host_type::ipv6
                    ? std::string(view.host_ipv6_address().to_string())
                    : view.host();
-  proxy.port = view.port_number();
-  if (proxy.host.empty() || proxy.port == 0) {
+  const auto port = view.port();
+  const std::string digits(port.data(), port.size());
+  const unsigned long number = digits.empty() || digits.size() > 5 ? 0 : std::stoul(digits);
+  proxy.port = static_cast<uint16_t>(number);
+  if (proxy.host.empty() || number == 0 || number > 65535) {
     return fail(WireError::proxy, "proxy url: host and port are needed");
   }
   const auto path = view.encoded_path();

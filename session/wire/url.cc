@@ -107,8 +107,14 @@ Result<Url> parse_url(std::string_view text) {
 
   url.port = default_port(url.scheme);
   if (view.has_port()) {
-    url.port = view.port_number();
-    if (url.port == 0) return fail(WireError::http, "url: port");
+    // Not port_number(), which wraps around.
+    const auto port = view.port();
+    const std::string digits(port.data(), port.size());
+    if (digits.empty() || digits.size() > 5 || std::stoul(digits) > 65535 ||
+        std::stoul(digits) == 0) {
+      return fail(WireError::http, "url: port");
+    }
+    url.port = static_cast<uint16_t>(std::stoul(digits));
   }
   const auto path = view.encoded_path();
   url.target = path.empty() ? "/" : std::string(path.data(), path.size());

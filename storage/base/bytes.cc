@@ -67,6 +67,7 @@ std::string to_hex(ByteView bytes) {
 
 std::optional<Bytes> from_hex(std::string_view hex) {
   if (hex.size() % 2 != 0) return std::nullopt;
+  if (hex.empty()) return Bytes();
   Bytes out(hex.size() / 2);
   size_t size = 0;
   const char* end = nullptr;

@@ -137,7 +137,11 @@ void Phone::accept(const Arrived& arrived, const node::Node& enc, Bytes message)
       report(rule::kDecryption, arrived.sender, "malformed sender key in " + arrived.id);
     }
   }
-  if (arrived.peer) return take_peer(arrived, message);
+  if (arrived.peer) {
+    // Baileys wraps what it sends to its own phone like any own copy, and phones take it.
+    if (auto inner = read_device_sent(message)) message = std::move(inner->message);
+    return take_peer(arrived, message);
+  }
 
   // Own copies of direct messages, and nothing else, come wrapped.
   const bool own_copy = arrived.own && !arrived.group;

@@ -5,31 +5,10 @@
 #include <algorithm>
 
 #include "tests/sandbox/faults.h"
+#include "tests/sandbox/fixture.h"
 
 namespace wab::sandbox {
 namespace {
-
-class ManualClock : public Clock {
- public:
-  UnixMillis now_ms() const override { return now; }
-  SteadyTime steady() const override { return SteadyTime(std::chrono::milliseconds(now)); }
-  UnixMillis now = 1'790'000'000'000;
-};
-
-// Numbers from a seed, so that a failing run can be repeated.
-class SeededRandom : public Random {
- public:
-  explicit SeededRandom(uint64_t seed) : state_(seed) {}
-  void fill(MutableBytes out) override {
-    for (uint8_t& byte : out) {
-      state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL;
-      byte = static_cast<uint8_t>(state_ >> 56);
-    }
-  }
-
- private:
-  uint64_t state_;
-};
 
 struct Seen {
   Direction direction;
@@ -98,7 +77,7 @@ class PhoneTest : public ::testing::Test {
   }
 
   ManualClock clock;
-  SeededRandom random{7};
+  SeededRandom random;
   Faults faults;
   World world;
   Phones phones;
@@ -305,7 +284,7 @@ TEST_F(PhoneTest, WhatTheServerSwallowedIsSaidAgain) {
   faults.add(lose);
   const std::string id = say(ana, jid(ben), "persistent");
   for (int i = 0; i < 40 && !ana.idle(); ++i) {
-    clock.now += 1'000;
+    clock.at += 1'000;
     world.tick();
     phones.tick();
   }

@@ -137,7 +137,7 @@ TEST_F(Crash, PowerCutAtEveryNthOperationLosesNothingAcknowledged) {
 }
 
 TEST_F(Crash, ATornSectorIsEitherToleratedOrRefused) {
-  for (uint64_t n = 40; n < 140; n += 9) {
+  for (uint64_t n = 4; n < 64; n += 6) {
     std::filesystem::remove_all(data());
     oracle.clear();
     fatal.clear();
@@ -161,7 +161,7 @@ TEST_F(Crash, ATornSectorIsEitherToleratedOrRefused) {
 
 TEST_F(Crash, CutsDuringRecoveryAreHarmless) {
   open(lossy());
-  fs->cut_at(90);
+  fs->cut_at(20);
   work(60);
   ASSERT_TRUE(died());
   store.reset();

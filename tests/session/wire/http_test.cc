@@ -226,7 +226,10 @@ awaitable<void> client_reads(ClientCase expected, std::vector<size_t> splits) {
   }
   EXPECT_EQ(text(answer->response.body), expected.body) << expected.input;
   EXPECT_EQ(answer->truncated, expected.truncated) << expected.input;
-  EXPECT_EQ(answer->reusable, expected.reusable) << expected.input;
+  // Bytes too many are only known once they were read.
+  if (splits.empty()) {
+    EXPECT_EQ(answer->reusable, expected.reusable) << expected.input;
+  }
 }
 TEST(HttpClient, EveryKindOfAnswer) {
   std::string flood;
