@@ -21,7 +21,8 @@ tl::expected<void, std::string> Ops::open() {
   const auto at = parse_host_port(listen_);
   boost::system::error_code bad;
   const auto address = boost::asio::ip::make_address(at ? at->host : "", bad);
-  if (!at || bad) return tl::unexpected<std::string>("ops.listen: write IP:PORT, such as 127.0.0.1:9090");
+  if (!at || bad)
+    return tl::unexpected<std::string>("ops.listen: write IP:PORT, such as 127.0.0.1:9090");
   const wire::Endpoint endpoint{address, at->port};
   auto acceptor = wire::Acceptor::listen(shards_.at(0), endpoint);
   if (!acceptor) {

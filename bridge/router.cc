@@ -207,11 +207,10 @@ awaitable<Outcome<Answer>> pass(App& app, const Request& request, Found& found, 
 
 void count(int status) {
   static Counter answers[] = {
-      make_counter("waslo_http_requests_total", "Requests by class of answer.", {{"class", "2xx"}}),
-      make_counter("waslo_http_requests_total", "Requests by class of answer.", {{"class", "3xx"}}),
-      make_counter("waslo_http_requests_total", "Requests by class of answer.", {{"class", "4xx"}}),
-      make_counter("waslo_http_requests_total", "Requests by class of answer.",
-                   {{"class", "5xx"}})};
+      make_counter("waslo_http_answers_total", "Answers by class.", {{"class", "2xx"}}),
+      make_counter("waslo_http_answers_total", "Answers by class.", {{"class", "3xx"}}),
+      make_counter("waslo_http_answers_total", "Answers by class.", {{"class", "4xx"}}),
+      make_counter("waslo_http_answers_total", "Answers by class.", {{"class", "5xx"}})};
   answers[std::clamp(status / 100, 2, 5) - 2].add();
 }
 

@@ -148,13 +148,15 @@ class Service {
     if (*setup) {
       std::cout << "setup token (once, 30 minutes): " << **setup << std::endl;
     }
-    listener_.start();
     ops_.start();
+    co_await recover();
+    // Not before every session is known: a 404 for one that exists would be believed. Callers wait
+    // in the backlog of the open port meanwhile.
+    listener_.start();
     std::cout << "waslo-bridge listening on "
               << (config_.http.tls_certificate.empty() ? "http" : "https") << "://"
               << host_of(config_.http.listen) << ":" << listener_.port() << ", ops on "
               << host_of(config_.ops.listen) << ":" << ops_.port() << std::endl;
-    co_await recover();
     ready_ = true;
     log_info("service.ready", {{"sessions", recovered_}});
     boost::asio::io_context& shard = shards_.at(0);

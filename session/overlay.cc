@@ -190,6 +190,10 @@ awaitable<Result<void>> Overlay::pump() {
   for (;;) {
     while (next_.empty() && !closed_) co_await wake_.wait();
     if (next_.empty()) co_return ok();
+    if (context_.settings().unsafe_early_ack_for_tests) {
+      const SteadyTime later = context_.clock().steady() + std::chrono::milliseconds(200);
+      co_await sleep_until(later);
+    }
     writing_ = std::move(next_);
     next_ = Batch();
     storage::Commit commit = to_commit(writing_);

@@ -13,8 +13,16 @@ awaitable<Outcome<Answer>> document(Call&) {
 }
 
 constexpr Reply kReplies[] = {{200, "This document", nullptr, "application/json"}};
-constexpr Route kRoutes[] = {{"GET", "/openapi.json", "openapi", "The OpenAPI 3.1 document",
-                              Access::open, {}, nullptr, nullptr, document, kReplies}};
+constexpr Route kRoutes[] = {{"GET",
+                              "/openapi.json",
+                              "openapi",
+                              "The OpenAPI 3.1 document",
+                              Access::open,
+                              {},
+                              nullptr,
+                              nullptr,
+                              document,
+                              kReplies}};
 
 }  // namespace
 

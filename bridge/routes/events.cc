@@ -16,24 +16,34 @@ constexpr std::string_view kAfter =
 constexpr Field kListFields[] = {
     {.name = "after", .max = 128, .about = kAfter},
     {.name = "limit", .type = Type::integer, .min = 1, .max = 1000, .about = "100 by default."},
-    {.name = "wait", .type = Type::integer, .min = 0, .max = 60,
+    {.name = "wait",
+     .type = Type::integer,
+     .min = 0,
+     .max = 60,
      .about = "Seconds to wait when there is nothing yet."}};
 constexpr Shape kListQuery{"events_query", kListFields};
 constexpr Field kStreamFields[] = {{.name = "after", .max = 128, .about = kAfter}};
 constexpr Shape kStreamQuery{"events_stream_query", kStreamFields};
 
-constexpr Field kEnvelopeFields[] = {
-    {.name = "id", .required = true},
-    {.name = "type", .required = true},
-    {.name = "seq", .type = Type::integer, .required = true, .min = 1, .max = INT64_MAX,
-     .about = "Per session, without gaps."},
-    {.name = "organization_id", .required = true},
-    {.name = "session_id", .required = true},
-    {.name = "occurred_at", .required = true},
-    {.name = "data", .type = Type::any, .required = true}};
+constexpr Field kEnvelopeFields[] = {{.name = "id", .required = true},
+                                     {.name = "type", .required = true},
+                                     {.name = "seq",
+                                      .type = Type::integer,
+                                      .required = true,
+                                      .min = 1,
+                                      .max = INT64_MAX,
+                                      .about = "Per session, without gaps."},
+                                     {.name = "organization_id", .required = true},
+                                     {.name = "session_id", .required = true},
+                                     {.name = "occurred_at", .required = true},
+                                     {.name = "data", .type = Type::any, .required = true}};
 constexpr Shape kEnvelope{"event", kEnvelopeFields};
 constexpr Field kPageFields[] = {
-    {.name = "data", .type = Type::array, .required = true, .max = 1000, .shape = &kEnvelope,
+    {.name = "data",
+     .type = Type::array,
+     .required = true,
+     .max = 1000,
+     .shape = &kEnvelope,
      .item = Type::object},
     {.name = "next_cursor", .required = true, .about = "Always there: go on with it."}};
 constexpr Shape kPage{"events", kPageFields};

@@ -69,11 +69,27 @@ constexpr Shape kLoginAnswer{"login_answer", kLoginAnswerFields};
 constexpr Reply kLoginReplies[] = {{200, "Logged in; the cookie is set", &kLoginAnswer}};
 constexpr Reply kLogoutReplies[] = {{204, "Logged out"}};
 constexpr Code kLoginProblems[] = {Code::bad_credentials, Code::cross_site};
-constexpr Route kRoutes[] = {
-    {"POST", "/v1/login", "login", "Begin a browser session", Access::open, {}, &kLogin, nullptr,
-     login, kLoginReplies, kLoginProblems},
-    {"POST", "/v1/logout", "logout", "End the browser session", Access::session, {}, nullptr,
-     nullptr, logout, kLogoutReplies}};
+constexpr Route kRoutes[] = {{"POST",
+                              "/v1/login",
+                              "login",
+                              "Begin a browser session",
+                              Access::open,
+                              {},
+                              &kLogin,
+                              nullptr,
+                              login,
+                              kLoginReplies,
+                              kLoginProblems},
+                             {"POST",
+                              "/v1/logout",
+                              "logout",
+                              "End the browser session",
+                              Access::session,
+                              {},
+                              nullptr,
+                              nullptr,
+                              logout,
+                              kLogoutReplies}};
 
 }  // namespace
 

@@ -18,14 +18,24 @@ constexpr Field kTextFields[] = {{.name = "body", .required = true, .min = 1, .m
 constexpr Shape kText{"text", kTextFields};
 constexpr std::string_view kTypes[] = {"text"};
 constexpr Field kMessageFields[] = {
-    {.name = "to", .required = true, .min = 1, .max = 128, .format = Format::recipient,
+    {.name = "to",
+     .required = true,
+     .min = 1,
+     .max = 128,
+     .format = Format::recipient,
      .about = "A phone number in international form, or the address of a user or group."},
     {.name = "type", .required = true, .one_of = kTypes},
     {.name = "text", .type = Type::object, .required = true, .shape = &kText},
     {.name = "reply_to", .min = 1, .max = 128, .about = "message_id in the same chat."},
-    {.name = "reply_to_sender", .min = 1, .max = 128, .format = Format::recipient,
+    {.name = "reply_to_sender",
+     .min = 1,
+     .max = 128,
+     .format = Format::recipient,
      .about = "Who wrote that message; needed in groups."},
-    {.name = "mentions", .type = Type::array, .max = 1024, .item_format = Format::recipient,
+    {.name = "mentions",
+     .type = Type::array,
+     .max = 1024,
+     .item_format = Format::recipient,
      .item_max = 128}};
 constexpr Shape kMessage{"new_message", kMessageFields};
 
@@ -36,15 +46,14 @@ constexpr Field kAcceptedFields[] = {
     {.name = "message_id", .required = true, .about = "WhatsApp's id of it."},
     {.name = "status", .required = true, .one_of = kWords}};
 constexpr Shape kAccepted{"message_accepted", kAcceptedFields};
-constexpr Field kStateFields[] = {
-    {.name = "id", .required = true},
-    {.name = "message_id", .required = true},
-    {.name = "session_id", .required = true},
-    {.name = "chat", .required = true},
-    {.name = "status", .required = true, .one_of = kWords},
-    {.name = "code", .about = "Why, when the status is failed."},
-    {.name = "created_at", .required = true},
-    {.name = "updated_at", .required = true}};
+constexpr Field kStateFields[] = {{.name = "id", .required = true},
+                                  {.name = "message_id", .required = true},
+                                  {.name = "session_id", .required = true},
+                                  {.name = "chat", .required = true},
+                                  {.name = "status", .required = true, .one_of = kWords},
+                                  {.name = "code", .about = "Why, when the status is failed."},
+                                  {.name = "created_at", .required = true},
+                                  {.name = "updated_at", .required = true}};
 constexpr Shape kState{"message", kStateFields};
 
 std::string without_plus(std::string text) {
@@ -53,8 +62,7 @@ std::string without_plus(std::string text) {
 }
 
 Answer accepted(MessageRowId id, const std::string& stanza_id) {
-  return json_answer(202,
-                     {{"id", id.text()}, {"message_id", stanza_id}, {"status", "pending"}});
+  return json_answer(202, {{"id", id.text()}, {"message_id", stanza_id}, {"status", "pending"}});
 }
 
 struct Placed {

@@ -16,10 +16,12 @@ constexpr Field kNewFields[] = {
     {.name = "name", .required = true, .min = 1, .max = 100, .format = Format::name},
     {.name = "metadata", .type = Type::map, .max = 50, .item_max = 500}};
 constexpr Shape kNew{"new_organization", kNewFields};
-constexpr Field kPatchFields[] = {
-    {.name = "name", .min = 1, .max = 100, .format = Format::name},
-    {.name = "metadata", .type = Type::map, .max = 50, .item_max = 500,
-     .about = "Replaces all of it."}};
+constexpr Field kPatchFields[] = {{.name = "name", .min = 1, .max = 100, .format = Format::name},
+                                  {.name = "metadata",
+                                   .type = Type::map,
+                                   .max = 50,
+                                   .item_max = 500,
+                                   .about = "Replaces all of it."}};
 constexpr Shape kPatch{"organization_patch", kPatchFields, 1};
 
 constexpr Field kOrganizationFields[] = {
@@ -30,7 +32,11 @@ constexpr Field kOrganizationFields[] = {
     {.name = "updated_at", .required = true}};
 constexpr Shape kOrganization{"organization", kOrganizationFields};
 constexpr Field kListFields[] = {
-    {.name = "data", .type = Type::array, .required = true, .max = 100, .shape = &kOrganization,
+    {.name = "data",
+     .type = Type::array,
+     .required = true,
+     .max = 100,
+     .shape = &kOrganization,
      .item = Type::object},
     {.name = "next_cursor", .required = true, .max = 512, .nullable = true}};
 constexpr Shape kList{"organizations", kListFields};
@@ -149,20 +155,68 @@ constexpr Reply kMinted[] = {{201, "The token, shown once", &kMintedShape}};
 constexpr Code kPageProblems[] = {Code::invalid_cursor};
 constexpr Code kTokenProblems[] = {Code::limit_reached};
 constexpr std::string_view kAll = "/v1/organizations", kSingle = "/v1/organizations/{id}";
-constexpr Route kRoutes[] = {
-    {"POST", kAll, "createOrganization", "Create an organization", Access::operators, {}, &kNew,
-     nullptr, create, kCreated},
-    {"GET", kAll, "listOrganizations", "List the organizations", Access::operators, {}, nullptr,
-     &kPageQuery, list, kPage, kPageProblems},
-    {"GET", kSingle, "getOrganization", "Get an organization", Access::operators, {}, nullptr,
-     nullptr, get, kOne},
-    {"PATCH", kSingle, "patchOrganization", "Change an organization", Access::operators, {},
-     &kPatch, nullptr, patch, kOne},
-    {"DELETE", kSingle, "deleteOrganization", "Erase an organization beyond recovery",
-     Access::operators, {}, nullptr, nullptr, erase, kGone},
-    {"POST", "/v1/organizations/{id}/tokens", "createOrganizationToken",
-     "Make a token of an organization", Access::operators, {}, &kNewTokenShape, nullptr, token,
-     kMinted, kTokenProblems}};
+constexpr Route kRoutes[] = {{"POST",
+                              kAll,
+                              "createOrganization",
+                              "Create an organization",
+                              Access::operators,
+                              {},
+                              &kNew,
+                              nullptr,
+                              create,
+                              kCreated},
+                             {"GET",
+                              kAll,
+                              "listOrganizations",
+                              "List the organizations",
+                              Access::operators,
+                              {},
+                              nullptr,
+                              &kPageQuery,
+                              list,
+                              kPage,
+                              kPageProblems},
+                             {"GET",
+                              kSingle,
+                              "getOrganization",
+                              "Get an organization",
+                              Access::operators,
+                              {},
+                              nullptr,
+                              nullptr,
+                              get,
+                              kOne},
+                             {"PATCH",
+                              kSingle,
+                              "patchOrganization",
+                              "Change an organization",
+                              Access::operators,
+                              {},
+                              &kPatch,
+                              nullptr,
+                              patch,
+                              kOne},
+                             {"DELETE",
+                              kSingle,
+                              "deleteOrganization",
+                              "Erase an organization beyond recovery",
+                              Access::operators,
+                              {},
+                              nullptr,
+                              nullptr,
+                              erase,
+                              kGone},
+                             {"POST",
+                              "/v1/organizations/{id}/tokens",
+                              "createOrganizationToken",
+                              "Make a token of an organization",
+                              Access::operators,
+                              {},
+                              &kNewTokenShape,
+                              nullptr,
+                              token,
+                              kMinted,
+                              kTokenProblems}};
 
 }  // namespace
 

@@ -14,7 +14,10 @@ namespace {
 using nlohmann::json;
 using session::Status;
 
-constexpr Field kWaitFields[] = {{.name = "wait", .type = Type::integer, .min = 0, .max = 60,
+constexpr Field kWaitFields[] = {{.name = "wait",
+                                  .type = Type::integer,
+                                  .min = 0,
+                                  .max = 60,
                                   .about = "Seconds to wait for a code."}};
 constexpr Shape kWait{"qr_query", kWaitFields};
 
@@ -67,9 +70,9 @@ awaitable<Outcome<Answer>> qr(Call& call) {
     const bool changed = view->version != seen;
     seen = view->version;
     if (changed && !is_linked(view->status.status) && call.app.clock.steady() < until) continue;
-    co_return refuse(Code::not_pairing,
-                     "The session is " + std::string(session::status_word(view->status.status)) +
-                         ".");
+    co_return refuse(
+        Code::not_pairing,
+        "The session is " + std::string(session::status_word(view->status.status)) + ".");
   }
 }
 

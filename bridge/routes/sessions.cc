@@ -17,15 +17,22 @@ constexpr Field kNewFields[] = {
 constexpr Shape kNew{"new_session", kNewFields};
 constexpr Field kPatchFields[] = {
     {.name = "name", .min = 1, .max = 100, .format = Format::name},
-    {.name = "metadata", .type = Type::map, .max = 50, .item_max = 500,
+    {.name = "metadata",
+     .type = Type::map,
+     .max = 50,
+     .item_max = 500,
      .about = "Replaces all of it."},
-    {.name = "proxy", .min = 1, .max = 512, .format = Format::proxy, .nullable = true,
+    {.name = "proxy",
+     .min = 1,
+     .max = 512,
+     .format = Format::proxy,
+     .nullable = true,
      .about = "null takes it away. In force with the next connection."}};
 constexpr Shape kPatch{"session_patch", kPatchFields, 1};
 
-constexpr std::string_view kWords[] = {"STOPPED", "STARTING", "SCAN_QR_CODE", "PASSKEY_REQUIRED",
-                                       "PASSKEY_CONFIRMATION_REQUIRED", "WORKING", "DEGRADED",
-                                       "FAILED"};
+constexpr std::string_view kWords[] = {
+    "STOPPED", "STARTING", "SCAN_QR_CODE", "PASSKEY_REQUIRED", "PASSKEY_CONFIRMATION_REQUIRED",
+    "WORKING", "DEGRADED", "FAILED"};
 constexpr Field kReasonFields[] = {
     {.name = "code", .required = true},
     {.name = "message", .required = true, .max = 1000},
@@ -42,14 +49,25 @@ constexpr Field kSessionFields[] = {
     {.name = "status", .required = true, .one_of = kWords},
     {.name = "reason", .type = Type::object, .required = true, .shape = &kReason, .nullable = true},
     {.name = "since", .required = true, .nullable = true, .about = "Of the status."},
-    {.name = "me", .type = Type::object, .required = true, .shape = &kMe, .nullable = true,
+    {.name = "me",
+     .type = Type::object,
+     .required = true,
+     .shape = &kMe,
+     .nullable = true,
      .about = "The linked account; null until paired."},
-    {.name = "last_seen_at", .required = true, .nullable = true,
+    {.name = "last_seen_at",
+     .required = true,
+     .nullable = true,
      .about = "Last word from WhatsApp on the present connection."},
-    {.name = "started", .type = Type::boolean, .required = true,
+    {.name = "started",
+     .type = Type::boolean,
+     .required = true,
      .about = "Start was asked for; comes back by itself after a restart of the service."},
     {.name = "metadata", .type = Type::map, .required = true, .max = 50, .item_max = 500},
-    {.name = "proxy", .required = true, .max = 512, .nullable = true,
+    {.name = "proxy",
+     .required = true,
+     .max = 512,
+     .nullable = true,
      .about = "Without its password."},
     {.name = "created_at", .required = true},
     {.name = "updated_at", .required = true}};
@@ -61,7 +79,11 @@ extern constexpr Shape kSessionShape{"session", kSessionFields};
 namespace {
 
 constexpr Field kListFields[] = {
-    {.name = "data", .type = Type::array, .required = true, .max = 100, .shape = &kSessionShape,
+    {.name = "data",
+     .type = Type::array,
+     .required = true,
+     .max = 100,
+     .shape = &kSessionShape,
      .item = Type::object},
     {.name = "next_cursor", .required = true, .max = 512, .nullable = true}};
 constexpr Shape kList{"sessions", kListFields};
@@ -76,7 +98,8 @@ awaitable<Outcome<Answer>> create(Call& call) {
   // What create() will have made true; the row that repeats this answer is in the same commit.
   auto answer = json_answer(201, session_json(view));
   auto also = call.repeatable(answer);
-  auto made = co_await call.app.sessions.create(call.org(), view.id, view.settings, std::move(also));
+  auto made =
+      co_await call.app.sessions.create(call.org(), view.id, view.settings, std::move(also));
   if (!made) co_return refuse(std::move(made.error()));
   if (!call.ticket) answer = json_answer(201, session_json(*made));
   co_return answer;

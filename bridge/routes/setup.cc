@@ -27,8 +27,8 @@ awaitable<Outcome<Answer>> setup(Call& call) {
   std::string email = text_of(call.body, "email");
   std::string password = text_of(call.body, "password");
   const auto life = call.app.config.auth.token_ttl_default;
-  auto minted = co_await call.app.people.setup(std::move(token), std::move(email),
-                                               std::move(password), life);
+  auto minted =
+      co_await call.app.people.setup(std::move(token), std::move(email), std::move(password), life);
   if (!minted) co_return refuse(std::move(minted.error()));
   const nlohmann::json out = {{"id", minted->record.id.text()},
                               {"token", minted->token},
@@ -43,8 +43,17 @@ constexpr Shape kSetupAnswer{"setup_answer", kSetupAnswerFields};
 constexpr Reply kReplies[] = {{201, "The operator exists; the token is shown once", &kSetupAnswer}};
 constexpr Code kProblems[] = {Code::setup_done, Code::unauthenticated, Code::conflict,
                               Code::overloaded};
-constexpr Route kRoutes[] = {{"POST", "/v1/setup", "setup", "Create the first operator",
-                              Access::setup, {}, &kSetup, nullptr, setup, kReplies, kProblems}};
+constexpr Route kRoutes[] = {{"POST",
+                              "/v1/setup",
+                              "setup",
+                              "Create the first operator",
+                              Access::setup,
+                              {},
+                              &kSetup,
+                              nullptr,
+                              setup,
+                              kReplies,
+                              kProblems}};
 
 }  // namespace
 

@@ -10,17 +10,24 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kRoles[] = {"owner", "admin", "agent", "viewer"};
-constexpr std::string_view kScopes[] = {
-    "sessions:read",  "sessions:write", "messages:read", "messages:write", "webhooks:read",
-    "webhooks:write", "events:read",    "tokens:read",   "tokens:write"};
+constexpr std::string_view kScopes[] = {"sessions:read",  "sessions:write", "messages:read",
+                                        "messages:write", "webhooks:read",  "webhooks:write",
+                                        "events:read",    "tokens:read",    "tokens:write"};
 constexpr int64_t kLongestLife = 366 * 86400;
 
 constexpr Field kNewFields[] = {
     {.name = "name", .required = true, .min = 1, .max = 100, .format = Format::name},
     {.name = "role", .required = true, .one_of = kRoles},
-    {.name = "scopes", .type = Type::array, .min = 1, .max = 16, .one_of = kScopes,
+    {.name = "scopes",
+     .type = Type::array,
+     .min = 1,
+     .max = 16,
+     .one_of = kScopes,
      .about = "Narrows what the role gives."},
-    {.name = "expires_in", .type = Type::duration, .min = 60, .max = kLongestLife,
+    {.name = "expires_in",
+     .type = Type::duration,
+     .min = 60,
+     .max = kLongestLife,
      .about = "Seconds, or a text such as 90d; at most 366 days."}};
 constexpr Field kTokenFields[] = {
     {.name = "id", .required = true},
@@ -47,7 +54,11 @@ extern constexpr Shape kMintedShape{"minted_token", kMintedFields};
 namespace {
 
 constexpr Field kListFields[] = {
-    {.name = "data", .type = Type::array, .required = true, .max = 100, .shape = &kTokenShape,
+    {.name = "data",
+     .type = Type::array,
+     .required = true,
+     .max = 100,
+     .shape = &kTokenShape,
      .item = Type::object},
     {.name = "next_cursor", .required = true, .max = 512, .nullable = true}};
 constexpr Shape kList{"tokens", kListFields};

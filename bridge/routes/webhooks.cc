@@ -15,38 +15,58 @@ constexpr std::string_view kStates[] = {"enabled", "disabled"};
 
 constexpr Field kNewFields[] = {
     {.name = "url", .required = true, .min = 8, .max = 2048, .format = Format::http_url},
-    {.name = "events", .type = Type::array, .max = 64, .item_format = Format::event_type,
-     .item_max = 64, .about = "Types such as message or message.*; none means all."},
-    {.name = "sessions", .type = Type::array, .max = 1000, .item_max = 64,
+    {.name = "events",
+     .type = Type::array,
+     .max = 64,
+     .item_format = Format::event_type,
+     .item_max = 64,
+     .about = "Types such as message or message.*; none means all."},
+    {.name = "sessions",
+     .type = Type::array,
+     .max = 1000,
+     .item_max = 64,
      .about = "Only of these; none means all."},
     {.name = "format", .one_of = kFormats},
-    {.name = "ordering", .one_of = kOrderings,
+    {.name = "ordering",
+     .one_of = kOrderings,
      .about = "chat: one attempt per chat at a time, in order."},
-    {.name = "headers", .type = Type::map, .max = 20, .format = Format::header_name,
-     .item_format = Format::header_value, .item_max = 1024}};
+    {.name = "headers",
+     .type = Type::map,
+     .max = 20,
+     .format = Format::header_name,
+     .item_format = Format::header_value,
+     .item_max = 1024}};
 constexpr Shape kNew{"new_webhook", kNewFields};
 constexpr Field kPatchFields[] = {
     {.name = "url", .min = 8, .max = 2048, .format = Format::http_url},
-    {.name = "events", .type = Type::array, .max = 64, .item_format = Format::event_type,
+    {.name = "events",
+     .type = Type::array,
+     .max = 64,
+     .item_format = Format::event_type,
      .item_max = 64},
     {.name = "sessions", .type = Type::array, .max = 1000, .item_max = 64},
     {.name = "format", .one_of = kFormats},
     {.name = "ordering", .one_of = kOrderings},
-    {.name = "headers", .type = Type::map, .max = 20, .format = Format::header_name,
-     .item_format = Format::header_value, .item_max = 1024},
+    {.name = "headers",
+     .type = Type::map,
+     .max = 20,
+     .format = Format::header_name,
+     .item_format = Format::header_value,
+     .item_max = 1024},
     {.name = "state", .one_of = kStates}};
 constexpr Shape kPatch{"webhook_patch", kPatchFields, 1};
 
-#define WAB_WEBHOOK_FIELDS                                                               \
-  {.name = "id", .required = true}, {.name = "url", .required = true, .max = 2048},      \
-      {.name = "events", .type = Type::array, .required = true, .max = 64},              \
-      {.name = "sessions", .type = Type::array, .required = true, .max = 1000},          \
-      {.name = "format", .required = true, .one_of = kFormats},                          \
-      {.name = "ordering", .required = true, .one_of = kOrderings},                      \
-      {.name = "headers", .type = Type::map, .required = true, .max = 20,                \
-       .item_max = 1024},                                                                \
-      {.name = "state", .required = true, .one_of = kStates},                            \
-      {.name = "created_at", .required = true}, {.name = "updated_at", .required = true}
+#define WAB_WEBHOOK_FIELDS                                                                   \
+  {.name = "id", .required = true}, {.name = "url", .required = true, .max = 2048},          \
+      {.name = "events", .type = Type::array, .required = true, .max = 64},                  \
+      {.name = "sessions", .type = Type::array, .required = true, .max = 1000},              \
+      {.name = "format", .required = true, .one_of = kFormats},                              \
+      {.name = "ordering", .required = true, .one_of = kOrderings},                          \
+      {.name = "headers", .type = Type::map, .required = true, .max = 20, .item_max = 1024}, \
+      {.name = "state", .required = true, .one_of = kStates},                                \
+      {.name = "created_at", .required = true}, {                                            \
+    .name = "updated_at", .required = true                                                   \
+  }
 constexpr Field kWebhookFields[] = {WAB_WEBHOOK_FIELDS};
 constexpr Shape kWebhook{"webhook", kWebhookFields};
 constexpr Field kCreatedFields[] = {WAB_WEBHOOK_FIELDS,
@@ -54,7 +74,11 @@ constexpr Field kCreatedFields[] = {WAB_WEBHOOK_FIELDS,
 constexpr Shape kCreatedShape{"webhook_created", kCreatedFields};
 #undef WAB_WEBHOOK_FIELDS
 constexpr Field kListFields[] = {
-    {.name = "data", .type = Type::array, .required = true, .max = 100, .shape = &kWebhook,
+    {.name = "data",
+     .type = Type::array,
+     .required = true,
+     .max = 100,
+     .shape = &kWebhook,
      .item = Type::object},
     {.name = "next_cursor", .required = true, .max = 512, .nullable = true}};
 constexpr Shape kList{"webhooks", kListFields};

@@ -79,6 +79,9 @@ bool ClientConnection::take(ByteView input) {
     if (!complete) return broken("T2", "the connection does not begin with the intro");
     if (!*complete) return true;
     stage_ = Stage::hello;
+    if (intro_.routing_info() && !world_.issued_routing_info(*intro_.routing_info())) {
+      world_.record("T3", id_, "edge routing blob that was never issued");
+    }
   }
   for (;;) {
     if (frames_.idle() && input.size() >= 4 &&

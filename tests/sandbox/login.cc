@@ -70,6 +70,12 @@ void begin_login(Service& service, Connection& connection, const Bytes& noise_st
   success.set("lid", node::Jid::lid(device.account->lid, jid.device));
   success.set("props", "27").set("location", "sandbox");
   service.say(connection, std::move(success));
+  const Bytes routing = service.random_.bytes(12);
+  service.routing_infos_.insert(routing);
+  node::Node edge("edge_routing");
+  edge.add(bytes_node("routing_info", routing));
+  node::Node ib("ib");
+  service.say(connection, std::move(ib.set("from", node::Jid::server_jid()).add(std::move(edge))));
   connection.backlog_done = false;
   if (payload.number(3).value_or(0) == 0) {
     connection.active = true;

@@ -90,6 +90,18 @@ TEST_F(Login, S11WantsCleanOnlyForWhatWasDirty) {
   EXPECT_TRUE(violated("S11"));
 }
 
+TEST_F(Login, CleanOfAnnouncedDirtIsRight) {
+  node::Node ib("ib");
+  ib.set("from", node::Jid::server_jid());
+  ib.add(node::Node("dirty").set("type", "groups").set("timestamp", "1790000000"));
+  world.send(ana.jid, std::move(ib));
+  EXPECT_NE(ana.ear.last("ib").child("dirty"), nullptr);
+  node::Node request = iq("set", "urn:xmpp:whatsapp:dirty", id());
+  request.add(node::Node("clean").set("type", "groups").set("timestamp", "1790000000"));
+  ask(ana, std::move(request));
+  EXPECT_EQ(rules(), "");
+}
+
 TEST_F(Login, A1AnswersPingsWithTheTime) {
   EXPECT_EQ(ask(ana, iq("get", "w:p", id())).number("t"), static_cast<uint64_t>(world.now_s()));
   EXPECT_EQ(rules(), "");

@@ -60,8 +60,14 @@ class PhoneTest : public ::testing::Test {
     }
     return out;
   }
+  // Also counts what a phone still owes an answer to.
   std::string all_violations() {
     std::string out;
+    for (const Account* account : world.accounts()) {
+      for (const DeviceInfo& device : world.devices(*account)) {
+        if (device.queued != 0) out += device.jid.text() + " owes answers\n";
+      }
+    }
     for (const Violation& one : world.violations()) {
       out += one.rule + " " + one.device.text() + ": " + one.text + "\n";
     }
@@ -199,6 +205,14 @@ TEST_F(PhoneTest, ALostSessionHealsByRetry) {
   EXPECT_EQ(texts(ben), (std::vector<std::string>{"one", "three", "four"}));
   EXPECT_TRUE(has_receipt(ana, id, "retry"));
   EXPECT_TRUE(has_receipt(ana, id, "delivery"));
+  // The second request brings keys, the first does not.
+  std::string asked;
+  for (const Seen& one : seen) {
+    const node::Node* retry = one.node.child("retry");
+    if (one.direction != Direction::to_server || retry == nullptr) continue;
+    asked += retry->attr("count") + (one.node.child("keys") != nullptr ? "+keys " : " ");
+  }
+  EXPECT_EQ(asked, "1 2+keys ");
   say(ana, jid(ben), "five");
   say(ben, jid(ana), "six");
   EXPECT_EQ(texts(ben).back(), "five");

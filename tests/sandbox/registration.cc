@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "tests/sandbox/fields.h"
 #include "tests/sandbox/service.h"
@@ -342,10 +343,14 @@ bool offer_pair_success(Service& service, Connection& connection, Account& accou
 void tick_registration(Service& service, Connection& connection) {
   if (connection.state != Connection::State::registering) return;
   const UnixMillis at = service.now();
-  for (const auto& [id, asked] : connection.asked) {
-    if (asked.what != "pair-device" || at <= asked.deadline) continue;
-    service.violation("Q1", &connection, "pair-device was not answered within 5 s");
-    return service.end(connection);
+  for (auto& [id, asked] : connection.asked) {
+    if (at <= asked.deadline) continue;
+    if (asked.what == "pair-device") {
+      service.violation("Q1", &connection, "pair-device was not answered within 5 s");
+      return service.end(connection);
+    }
+    service.violation("C1", &connection, "no answer to notification " + id);
+    asked.deadline = std::numeric_limits<UnixMillis>::max();
   }
   const Settings& settings = service.settings_;
   const auto total = settings.first_ref + settings.next_ref * (kRefs - 1);

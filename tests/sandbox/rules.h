@@ -1,8 +1,8 @@
 // The names of what the server refuses. Ids without a topic word are those of dossier 1 section 14;
 // the M ids name the rows of dossier 2 section 13.
 //
-//   T1 upgrade request          T2 intro                 T4 intro twice         T5 WebSocket misuse
-//   T6 frame too large          N1 ClientHello           N2 ClientFinish        N3 order of frames
+//   T1 upgrade request          T2 intro                 T3 routing blob        T4 intro twice
+//   T5 WebSocket misuse         T6 frame too large       N1 ClientHello, order  N2 ClientFinish
 //   N4 transport counter        P1 kind of payload       P2 registration data   P3 unknown device
 //   P4 user agent               P5 web info              P6 login bookkeeping   P7 second connection
 //   B1 malformed node           B2 flags                 B3 JID sent as text    B4 empty attribute

@@ -215,6 +215,9 @@ void Service::deliver(Device& device, node::Node stanza) {
   const bool live = connection != nullptr && connection->state == Connection::State::open &&
                     connection->active;
   if (!is_kept(stanza)) {
+    if (const node::Node* dirty = stanza.child("dirty")) {  // S11
+      device.dirty[dirty->attr("type")] = dirty->number("timestamp").value_or(0);
+    }
     if (live) say(*connection, std::move(stanza));
     return;
   }

@@ -159,6 +159,7 @@ class Service {
   std::vector<std::unique_ptr<Connection>> graveyard_;  // until the end of the entry
   Groups groups_;
   std::set<Bytes> paired_noise_;  // Q6
+  std::set<Bytes> routing_infos_;  // T3: blobs of edge routing that were issued
   std::map<std::string, std::map<std::string, std::string>> privacy_;  // by pn
   std::map<std::string, std::set<std::string>> blocked_;               // by pn
   std::map<std::pair<std::string, std::string>, Bytes> tokens_;  // (issuer pn, holder pn) -> tctoken

@@ -220,6 +220,10 @@ void World::closed(ConnectionId id) {
   service_->flush();
 }
 
+bool World::issued_routing_info(const Bytes& blob) {
+  return service_->routing_infos_.contains(blob);
+}
+
 DeviceJid World::device_of(ConnectionId id) {
   const Connection* connection = service_->connection(id);
   return connection == nullptr || connection->device == nullptr ? DeviceJid{}

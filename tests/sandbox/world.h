@@ -286,6 +286,7 @@ class World {
   void malformed(ConnectionId connection, const std::string& rule, const std::string& text);
   void record(const std::string& rule, ConnectionId connection, const std::string& text);
   void closed(ConnectionId connection);
+  bool issued_routing_info(const Bytes& blob);
   DeviceJid device_of(ConnectionId connection);
 
   Service& service() { return *service_; }

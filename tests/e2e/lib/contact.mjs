@@ -10,6 +10,9 @@ import makeWASocket, {
 } from 'baileys'
 import pino from 'pino'
 
+// libsignal talks on the console, whatever logger Baileys is given.
+for (const word of ['log', 'info', 'warn']) console[word] = () => {}
+
 const silent = pino({ level: 'silent' })
 
 export const pnJid = pn => `${pn}@s.whatsapp.net`
@@ -96,7 +99,8 @@ export class Contact {
       agent: this.sandbox.plain ? undefined : new https.Agent({ ca: this.sandbox.caPem }),
       auth: { creds: this.creds, keys: makeCacheableSignalKeyStore(this.store(), silent) },
       logger: silent,
-      browser: Browsers.ubuntu(this.name),
+      browser: Browsers.ubuntu('Chrome'),
+      pushName: this.name,
       markOnlineOnConnect: true,
       syncFullHistory: false,
       shouldSyncHistoryMessage: () => false,
@@ -167,7 +171,7 @@ export class Contact {
   }
   // The message with this text from somebody else, once it has been decrypted.
   received(text, ms) {
-    return this.until(`message "${text}"`, () => this.texts().find(one => one.text === text)?.message ?? this.messages.find(one => !one.key.fromMe && textOf(one.message) === text), ms)
+    return this.until(`message "${text}"`, () => this.texts().find(one => one.text === text)?.message, ms)
   }
   texts() {
     const out = []
@@ -189,7 +193,10 @@ export class Contact {
   }
   // The other side's receipts for a message of ours: at least `status` (3 delivered, 4 read).
   receipt(id, status, ms) {
-    return this.until(`status ${status} of ${id}`, () => this.updates.find(({ key, update }) => key.id === id && update.status >= status), ms)
+    // Baileys folds an update into the message when it publishes both at once.
+    return this.until(`status ${status} of ${id}`, () =>
+      this.updates.find(({ key, update }) => key.id === id && update.status >= status) ??
+      this.messages.find(one => one.key.id === id && one.status >= status), ms)
   }
   read(message) {
     return this.socket.readMessages([message.key])

@@ -189,6 +189,7 @@ export class Bridge {
     mkdirSync(this.data, { recursive: true })
     this.config = join(dir, 'bridge.toml')
     this.env = env
+    this.log = join(dir, 'bridge.log')
     const sections = {
       http: { listen: '127.0.0.1:0' },
       ops: { listen: '127.0.0.1:0' },
@@ -201,8 +202,8 @@ export class Bridge {
       },
       webhook: { allow_private_targets: ['127.0.0.0/8'] },
       limits: { token_per_minute: 1000000, organization_per_minute: 1000000, address_per_minute: 1000000 },
-      ...extra
     }
+    for (const [section, keys] of Object.entries(extra)) sections[section] = { ...sections[section], ...keys }
     let text = ''
     for (const [section, keys] of Object.entries(sections)) {
       text += `[${section}]\n`
@@ -213,7 +214,7 @@ export class Bridge {
   async start() {
     this.program = new Program('waslo-bridge', join(binDir, 'waslo-bridge'), ['serve', '--config', this.config], {
       env: this.env,
-      log: join(this.dir, 'bridge.log')
+      log: this.log
     })
     const [, base, ops] = await this.program.line(/waslo-bridge listening on (https?:\/\/\S+), ops on (\S+)/)
     this.base = base

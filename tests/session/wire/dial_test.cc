@@ -80,14 +80,15 @@ awaitable<void> http_proxy(Acceptor& acceptor, uint16_t leads_to, SeenProxy& see
     }
     seen.requests.push_back(head);
     if (head.find("Basic dXNlcjpzZWNyZXQ=\r\n") == std::string::npos) {
-      Result<void> no = co_await (*client)->write(
+      [[maybe_unused]] Result<void> no = co_await (*client)->write(
           view("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"), soon());
       continue;
     }
     Endpoint to = loopback();
     to.port = leads_to;
     auto server = co_await tcp_connect(to, soon());
-    Result<void> yes = co_await (*client)->write(view("HTTP/1.1 200 Yes\r\n\r\n"), soon());
+    [[maybe_unused]] Result<void> yes =
+        co_await (*client)->write(view("HTTP/1.1 200 Yes\r\n\r\n"), soon());
     std::shared_ptr<TcpStream> a = std::move(*client);
     std::shared_ptr<TcpStream> b = std::move(*server);
     struct Both {
