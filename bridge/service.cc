@@ -1,5 +1,6 @@
 #include "bridge/service.h"
 
+#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -30,6 +31,7 @@ using storage::Kind;
 // The newest web client this build was tested with; what "auto" means until a newer one is known.
 constexpr const char* kClientVersion = "2.3000.1045649367";
 constexpr auto kStopGrace = 9s;
+constexpr auto kTrimEvery = 15s;
 
 // Keys must not reach the disk by a core dump or another process's debugger; sockets need room.
 void harden() {
@@ -42,6 +44,9 @@ void harden() {
     setrlimit(RLIMIT_NOFILE, &files);
   }
   std::signal(SIGPIPE, SIG_IGN);
+  // Few arenas: with one per thread, ten thousand sessions fragment into all of them.
+  mallopt(M_ARENA_MAX, 2);
+  mallopt(M_TRIM_THRESHOLD, 1 << 20);
 }
 
 std::optional<Key32> read_key(const std::string& text) {
@@ -111,6 +116,7 @@ class Service {
         limits_(clock_, random_),
         idempotency_(store, clock_, random_),
         feed_(executors(shards)),
+        compute_(compute),
         whatsapp_(lookup, std::move(whatsapp_trust)),
         receivers_(lookup, std::move(public_trust)),
         deliveries_(shards, store, receivers_, config, clock_, random_),
@@ -167,7 +173,12 @@ class Service {
       seen = true;
       arrived.notify_all();
     });
-    while (!seen) co_await arrived.wait();
+    while (!seen) {
+      // What pairing and bursts have used goes back to the system while nobody waits for it.
+      if (co_await arrived.wait_until(clock_.steady() + kTrimEvery)) continue;
+      std::function<void()> trim = [] { malloc_trim(0); };
+      (void)co_await compute_.run(std::move(trim));
+    }
     co_await stop();
     exit->set_value(kExitDone);
   }
@@ -250,6 +261,7 @@ class Service {
   Limits limits_;
   Idempotency idempotency_;
   EventFeed feed_;
+  BlockingPool& compute_;
   wire::Dialer whatsapp_;
   wire::Dialer receivers_;
   Deliveries deliveries_;

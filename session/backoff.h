@@ -30,12 +30,17 @@ class Backoff {
   // The server asked for an immediate reconnect (515), or a person did.
   void clear();
 
+  // Holds for whatever a person asks for, too: wait until here, then say attempted().
+  SteadyTime earliest() const { return earliest_; }
+  void attempted(SteadyTime now) { earliest_ = now + kFloor; }
+
   int step() const { return failures_ + penalty_; }
 
  private:
   int failures_ = 0;
   int penalty_ = 0;
   std::optional<SteadyTime> since_;  // of the current connection
+  SteadyTime earliest_{};
 };
 
 // 1, 1, 2, 3, 5, 8 ... seconds, at most 900; step counts from 1, and 0 is 0.

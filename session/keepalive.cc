@@ -16,11 +16,13 @@ std::chrono::milliseconds interval(Random& random) {
 
 }  // namespace
 
-awaitable<void> keep_alive(SessionContext& context, std::shared_ptr<Connection> connection) {
+awaitable<void> keep_alive(SessionContext& context, std::shared_ptr<Connection> connection,
+                           std::function<void()> quiet) {
   for (;;) {
     const SteadyTime next = context.clock().steady() + interval(context.random());
     if (co_await connection->ended_before(next)) co_return;
     if (context.clock().steady() - connection->last_frame() < 15s) continue;
+    quiet();
     const SteadyTime asked = context.clock().steady();
     Node ping("iq");
     ping.set("id", connection->next_id()).set("xmlns", "w:p").set("type", "get");

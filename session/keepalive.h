@@ -8,8 +8,10 @@
 
 namespace wab::session {
 
-// Runs until the connection ends.
-awaitable<void> keep_alive(SessionContext& context, std::shared_ptr<Connection> connection);
+// Runs until the connection ends. `quiet` is called whenever nothing has come for a while: the
+// session gives back what it keeps only to be quick.
+awaitable<void> keep_alive(SessionContext& context, std::shared_ptr<Connection> connection,
+                           std::function<void()> quiet);
 
 // The answer to a ping of the server, or nothing when the stanza is none.
 std::optional<node::Node> answer_ping(const node::Node& stanza);

@@ -3,7 +3,15 @@
 namespace wab::session {
 namespace {
 
-constexpr size_t kMaxCleanBytes = 96 * 1024;  // per session, while it is busy
+constexpr size_t kMaxCleanBytes = 16 * 1024;  // per session, while it is busy
+
+// What the next stanza is likely to read again. Everything else goes to the disk and out of memory:
+// a fresh set of prekeys alone would be hundreds of rows.
+bool worth_keeping(storage::Kind kind) {
+  using storage::Kind;
+  return kind == Kind::signal_session || kind == Kind::sender_key || kind == Kind::lid_map ||
+         kind == Kind::peer_identity || kind == Kind::device_list;
+}
 
 void wipe_value(std::optional<Bytes>& value) {
   if (value) wipe(*value);
@@ -213,11 +221,11 @@ void Overlay::settle(Batch batch) {
   changes_pending_ -= batch.changes;
   if (clean_bytes_ > kMaxCleanBytes) forget_clean();
   for (auto& [key, value] : batch.rows) {
-    if (next_.rows.contains(key)) {
+    if (loading_ > 0) settled_while_loading_.insert(key);
+    if (next_.rows.contains(key) || !worth_keeping(key.kind)) {
       wipe_value(value);
       continue;
     }
-    if (loading_ > 0) settled_while_loading_.insert(key);
     if (value) clean_bytes_ += value->size();
     clean_[key] = std::move(value);
   }

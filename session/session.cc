@@ -71,6 +71,7 @@ class Actor : public Session {
   awaitable<void> forget_credentials();
   Connection::Opening opening() const;
   awaitable<void> nap(std::chrono::milliseconds pause);
+  awaitable<void> keep_distance();
 
   Engine engine_;
   PreKeys prekeys_;
@@ -209,8 +210,21 @@ awaitable<void> Actor::nap(std::chrono::milliseconds pause) {
   }
 }
 
+// WhatsApp minds a device that connects more than once a second (dossier 1, rule A8). Registering
+// makes no device yet.
+awaitable<void> Actor::keep_distance() {
+  if (!engine_.me.paired()) co_return;
+  bool woken = true;
+  while (woken && wanted_ && !closing_ && !lost_) {
+    woken = co_await woken_.wait_until(backoff_.earliest());
+  }
+  backoff_.attempted(engine_.ctx.clock().steady());
+}
+
 awaitable<void> Actor::run() {
   while (wanted_ && !closing_ && !lost_) {
+    co_await keep_distance();
+    if (!wanted_ || closing_ || lost_) break;
     const bool was_paired = engine_.me.paired();
     const Ending ending = co_await connect_once();
     engine_.open = false;
@@ -313,7 +327,8 @@ awaitable<Ending> Actor::connect_once() {
     co_return closed_by_peer(0);
   }
   engine_.conn = *connected;
-  engine_.start(keep_alive(engine_.ctx, engine_.conn), "session.keepalive");
+  std::function<void()> quiet = [this] { engine_.overlay.forget_clean(); };
+  engine_.start(keep_alive(engine_.ctx, engine_.conn, std::move(quiet)), "session.keepalive");
   co_return co_await converse(*connected);
 }
 

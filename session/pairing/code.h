@@ -105,7 +105,7 @@ class CodePairing {
 
   struct Finish {
     node::Node stanza;       // companion_finish
-    SecretKey32 adv_secret;  // make it durable before sending; keys the HMAC of pair-success
+    SecretKey32 adv_secret;  // keys the HMAC of the pair-success that follows
   };
   // `key` = stretch_code(code(), notice.salt). May run again after another primary_hello.
   Result<Finish> finish(const std::string& iq_id, const SecretKey32& key,

@@ -24,6 +24,7 @@ void PairingFlow::reset() {
   paired_now_ = false;
   if (code_) code_->abandon();
   code_.reset();
+  code_secret_.reset();
 }
 
 std::optional<QrView> PairingFlow::qr() const {
@@ -107,6 +108,13 @@ awaitable<void> PairingFlow::rotate(std::shared_ptr<Connection> connection) {
 awaitable<void> PairingFlow::on_pair_success(Node iq) {
   const PairingSecrets secrets{engine_.me.signal.identity, engine_.me.adv_secret};
   auto outcome = verify_pair_success(iq, secrets, engine_.ctx.random());
+  bool by_code = false;
+  if (!outcome && code_secret_) {
+    const PairingSecrets entered{engine_.me.signal.identity, *code_secret_};
+    auto second = verify_pair_success(iq, entered, engine_.ctx.random());
+    by_code = second.has_value();
+    if (by_code) outcome = std::move(second);
+  }
   if (!outcome) {
     engine_.send(outcome.error().reply);
     log_warn("session.pairing_refused", {{"session", engine_.ctx.scope().session().text()},
@@ -118,6 +126,7 @@ awaitable<void> PairingFlow::on_pair_success(Node iq) {
   auto turn = co_await engine_.turn.take();
   Change change(engine_.overlay);
   auto& me = engine_.me;
+  if (by_code) me.adv_secret = std::move(*code_secret_);
   me.account = outcome->account;
   me.own.pn = outcome->pn;
   me.own.lid = outcome->lid;
@@ -239,20 +248,13 @@ awaitable<void> PairingFlow::on_link_code(Node notification) {
     code_busy_ = false;
     co_return;
   }
-  {
-    auto turn = co_await engine_.turn.take();
-    Change change(engine_.overlay);
-    engine_.me.adv_secret = std::move(finish->adv_secret);
-    change.put(storage::Kind::identity, "", engine_.me.to_bytes());
-    turn.release();
-    const auto durable = co_await engine_.overlay.commit(std::move(change));
-    if (!durable) co_return;
-  }
+  code_secret_ = std::move(finish->adv_secret);
   auto answer = co_await connection->ask_raw(std::move(finish->stanza), kIqTimeout);
   code_busy_ = false;
   const bool refused = !answer || (code_ && code_->on_finish_answer(*answer));
   if (refused && !paired_now_) {
     code_.reset();
+    code_secret_.reset();
     listener_.moved(Cause::code_expired, nullptr);
   }
 }

@@ -50,6 +50,8 @@ class PairingFlow {
   bool paired_now_ = false;
   std::optional<CodePairing> code_;
   bool code_busy_ = false;
+  // What a phone that entered the code right will use; the codes on show keep their own.
+  std::optional<SecretKey32> code_secret_;
 };
 
 }  // namespace wab::session

@@ -21,7 +21,7 @@ const devices = async pn => {
 test('the QR code comes in four forms', async () => {
   const id = await create('forms')
   const json = await s.bridge.qr(id)
-  assert.match(json.code, /^2@[^,]+,[^,]+,[^,]+,[^,]+/)
+  assert.match(json.code, /^(https:\/\/wa\.me\/settings\/linked_devices#)?2@[^,]+,[^,]+,[^,]+,[^,]+/)
   assert.ok(Date.parse(json.expires_at) > 0)
   const as = accept => s.bridge.call('GET', `/v1/sessions/${id}/qr`, undefined, undefined, { accept })
   const png = await as('image/png')
@@ -38,7 +38,7 @@ test('the QR code comes in four forms', async () => {
   assert.match(text.headers['content-type'], /^text\/plain/)
   assert.match(text.text, /[█▀▄]/)
   assert.ok(text.text.split('\n').length > 20)
-  assert.equal((await as('application/json')).json.code.slice(0, 2), '2@')
+  assert.match((await as('application/json')).json.code, /2@/)
   assert.equal((await as('application/xml')).status, 406)
 
   assert.equal((await s.sandbox.scan(json.code)).status, 200)
@@ -55,7 +55,7 @@ test('the stream shows each code and then the link', async () => {
   const events = await follow(`${s.bridge.base}/v1/sessions/${id}/qr/stream`, s.bridge.token)
   const first = await events.next()
   assert.equal(first.event, 'code')
-  assert.match(first.data.code, /^2@/)
+  assert.match(first.data.code, /2@/)
   assert.ok(first.data.expires_at)
   assert.equal((await s.sandbox.scan(first.data.code)).status, 200)
   let last

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <tuple>
 
+#include "storage/base/async.h"
 #include "storage/store.h"
 
 namespace wab::test {

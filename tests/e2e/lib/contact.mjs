@@ -9,6 +9,7 @@ import makeWASocket, {
   WA_CERT_DETAILS
 } from 'baileys'
 import pino from 'pino'
+import { pause } from './programs.mjs'
 
 // libsignal talks on the console, whatever logger Baileys is given.
 for (const word of ['log', 'info', 'warn']) console[word] = () => {}
@@ -87,6 +88,8 @@ export class Contact {
   // Connects (and pairs, the first time); done when the connection is open and the account has its number.
   async start(ms = 40000) {
     this.wanted = true
+    // WhatsApp minds a device that connects more than once a second.
+    await pause(Math.max(0, (this.connectedAt ?? 0) + 1100 - Date.now()))
     this.connect()
     await this.until('open', () => this.open, ms)
     return this
@@ -94,6 +97,7 @@ export class Contact {
   connect() {
     trust(this.sandbox)
     this.open = false
+    this.connectedAt = Date.now()
     const socket = makeWASocket({
       waWebSocketUrl: this.sandbox.chatUrl,
       agent: this.sandbox.plain ? undefined : new https.Agent({ ca: this.sandbox.caPem }),
@@ -136,7 +140,7 @@ export class Contact {
     if (!this.wanted) return
     if (code === DisconnectReason.restartRequired) return this.connect()
     if (code === DisconnectReason.loggedOut || code === DisconnectReason.connectionReplaced) return
-    this.timer = setTimeout(() => this.wanted && this.connect(), 200)
+    this.timer = setTimeout(() => this.wanted && this.connect(), 1100)
   }
   async scan(qr) {
     if (this.scanned) return

@@ -16,7 +16,7 @@ export class Stage {
     this.contacts = []
     this.seenViolations = 0
     this.seenLog = 0
-    this.allowed = []
+    this.allowed = (process.env.WAB_ALLOW ?? '').split(',')
     this.allowedErrors = []
   }
   async open() {
@@ -68,13 +68,14 @@ export class Stage {
     this.seenLog = Math.max(0, log.length - 1)
     assert.deepEqual(errors.filter(line => !this.allowedErrors.some(event => line.includes(`"event":"${event}"`))), [], 'errors in the log of the bridge')
     for (const receiver of this.receivers) assert.deepEqual(receiver.problems, [], 'problems at the receiver')
-    this.allowed = []
+    this.allowed = (process.env.WAB_ALLOW ?? '').split(',')
     this.allowedErrors = []
   }
   async restart({ signal = 'SIGTERM' } = {}) {
     if (signal === 'SIGKILL') await this.bridge.kill()
     else assert.equal((await this.bridge.stop()).code, 0, 'the bridge ends with 0')
     await this.bridge.start()
+    if (process.env.WAB_READY) await this.bridge.program.line(/service.ready/)
     await this.bridge.until(this.session.id, 'WORKING')
   }
   async working() {
