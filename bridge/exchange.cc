@@ -115,7 +115,10 @@ struct WsPipe {
 
 // What a reader of events sends is not for us, but its close and its pongs are.
 awaitable<void> drain_reader(std::shared_ptr<WsPipe> pipe) {
-  while (co_await pipe->socket->read(wire::Deadline::max())) {
+  // Named before it is looked at: g++ 12 miscompiles a loop whose condition awaits.
+  for (;;) {
+    const auto received = co_await pipe->socket->read(wire::Deadline::max());
+    if (!received) break;
   }
   pipe->gone = true;
   pipe->reading = false;

@@ -14,6 +14,7 @@
 #include "session/messaging/retry_out.h"
 #include "session/messaging/send.h"
 #include "session/notifications.h"
+#include "session/opening.h"
 #include "session/pairing/pairing_flow.h"
 #include "session/probe.h"
 #include "storage/base/log.h"
@@ -69,7 +70,6 @@ class Actor : public Session {
   awaitable<void> on_success(Node success);
   awaitable<void> after_login(std::shared_ptr<Connection> connection);
   awaitable<void> forget_credentials();
-  Connection::Opening opening() const;
   awaitable<void> nap(std::chrono::milliseconds pause);
   awaitable<void> keep_distance();
 
@@ -289,35 +289,8 @@ awaitable<void> Actor::run() {
   }
 }
 
-Connection::Opening Actor::opening() const {
-  const auto& settings = engine_.ctx.settings();
-  const auto& head = engine_.overlay.head();
-  Connection::Opening out;
-  out.noise = engine_.me.noise.clone();
-  out.routing_info = to_bytes(view(head.routing_info()));
-  out.policy.root_key = settings.noise_root_key;
-  out.policy.now = engine_.ctx.clock().now_s();
-  if (!engine_.me.paired()) {
-    out.payload = registration_payload(settings.profile, engine_.me.registration());
-    return out;
-  }
-  out.payload =
-      login_payload(settings.profile, engine_.own().pn, static_cast<uint32_t>(head.login_counter()))
-          .value_or(Bytes());
-  const auto leaf = to_array<32>(view(head.server_leaf().key()));
-  const auto intermediate = to_array<32>(view(head.server_intermediate().key()));
-  if (use_cached_key_ && leaf && intermediate) {
-    noise::VerifiedChain chain{
-        {*leaf, head.server_leaf().not_before(), head.server_leaf().not_after()},
-        {*intermediate, head.server_intermediate().not_before(),
-         head.server_intermediate().not_after()}};
-    if (chain.valid_at(out.policy.now)) out.cached = chain;
-  }
-  return out;
-}
-
 awaitable<Ending> Actor::connect_once() {
-  Connection::Opening how = opening();
+  Connection::Opening how = make_opening(engine_, use_cached_key_);
   bool suspect = false;
   auto connected = co_await Connection::open(engine_.ctx, std::move(how), suspect);
   if (suspect) use_cached_key_ = false;
@@ -496,30 +469,6 @@ awaitable<Result<MessageView>> Actor::message(MessageRowId id) {
 }
 
 }  // namespace
-
-const ErrorDomain& error_domain(SessionError) {
-  static const ErrorDomain domain{"session", [](int code) {
-                                    static const char* const kNames[] = {"",
-                                                                         "not_pairing",
-                                                                         "not_working",
-                                                                         "already_paired",
-                                                                         "bad_phone",
-                                                                         "pairing_refused",
-                                                                         "code_outstanding",
-                                                                         "bad_recipient",
-                                                                         "bad_content",
-                                                                         "not_found",
-                                                                         "stopped",
-                                                                         "timeout",
-                                                                         "disconnected",
-                                                                         "protocol",
-                                                                         "refused",
-                                                                         "storage",
-                                                                         "outbox_full"};
-                                    return code > 0 && code < 17 ? kNames[code] : "unknown";
-                                  }};
-  return domain;
-}
 
 std::unique_ptr<Session> make_session(SessionContext& context) {
   return std::make_unique<Actor>(context);

@@ -109,7 +109,13 @@ describe('who may do what', () => {
     problem(await s.bridge.call('POST', path, { to: '15550109999', type: 'text' }), 400, 'invalid_body')
     problem(await s.bridge.call('POST', path, { to: '15550109999', type: 'text', text: { body: 'x' }, surprise: 1 }), 400, 'invalid_body')
     problem(await s.bridge.call('POST', path, { to: 'not a number', type: 'text', text: { body: 'x' } }), 400, 'invalid_body')
-    problem(await s.bridge.call('POST', path, { to: '15559999999', type: 'text', text: { body: 'x' } }), 422, 'bad_recipient')
+    // Whether a number is on WhatsApp is known only behind the answer.
+    const { id } = await s.send('15559999999', 'x')
+    const failed = await eventually('it failed', async () => {
+      const message = await s.bridge.must('GET', `/v1/messages/${id}`)
+      return message.status === 'failed' && message
+    }, 10000)
+    assert.equal(failed.code, 'recipient_not_found')
     problem(await s.bridge.call('GET', '/v1/events?limit=0'), 400, 'invalid_query')
     problem(await s.bridge.call('GET', '/v1/nowhere'), 404, 'not_found')
     problem(await s.bridge.call('DELETE', '/v1/events'), 405, 'method_not_allowed')

@@ -107,8 +107,8 @@ void handle_ack(Service& service, Connection& connection, const node::Node& ack)
   if (found == device.queue.end()) {
     const bool again = device.acked_ids.contains(tag + " " + id);
     const char* rule = again && tag == "message" ? "C4" : "C3";
-    return service.violation(
-        rule, &connection, (again ? "a second answer to " : "ack of nothing: ") + tag + " " + id);
+    return service.violation(rule, &connection,
+                             (again ? "a second answer to " : "ack of nothing: ") + tag + " " + id);
   }
   const node::Node& stanza = found->stanza;
   if (tag == "message" && ack.has("from")) {

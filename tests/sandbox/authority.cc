@@ -123,11 +123,20 @@ Bytes NoiseAuthority::chain(UnixSeconds now, HandshakeFault fault, Random& rando
   Bytes leaf = fields->copy(1);
   Bytes intermediate = fields->copy(2);
   switch (fault) {
-    case HandshakeFault::bad_leaf_signature: leaf = bent(leaf, false); break;
-    case HandshakeFault::bad_intermediate_signature: intermediate = bent(intermediate, false); break;
-    case HandshakeFault::short_signature: leaf = bent(leaf, true); break;
-    case HandshakeFault::missing_leaf: leaf.clear(); break;
-    default: return good;
+    case HandshakeFault::bad_leaf_signature:
+      leaf = bent(leaf, false);
+      break;
+    case HandshakeFault::bad_intermediate_signature:
+      intermediate = bent(intermediate, false);
+      break;
+    case HandshakeFault::short_signature:
+      leaf = bent(leaf, true);
+      break;
+    case HandshakeFault::missing_leaf:
+      leaf.clear();
+      break;
+    default:
+      return good;
   }
   Bytes out;
   if (!leaf.empty()) put_field(out, 1, leaf);
@@ -136,9 +145,8 @@ Bytes NoiseAuthority::chain(UnixSeconds now, HandshakeFault fault, Random& rando
 }
 
 const ErrorDomain& error_domain(AuthorityError) {
-  static constexpr ErrorDomain kDomain{"authority", [](int code) {
-                                         return code == 1 ? "openssl" : "file";
-                                       }};
+  static constexpr ErrorDomain kDomain{"authority",
+                                       [](int code) { return code == 1 ? "openssl" : "file"; }};
   return kDomain;
 }
 
@@ -165,8 +173,7 @@ Result<TlsIdentity> make_tls_identity(const std::vector<std::string>& names) {
     return fail(AuthorityError::openssl, "signatures");
   }
   TlsIdentity out;
-  out.authority_pem =
-      pem([&](BIO* bio) { return PEM_write_bio_X509(bio, authority.get()) == 1; });
+  out.authority_pem = pem([&](BIO* bio) { return PEM_write_bio_X509(bio, authority.get()) == 1; });
   out.certificate_pem =
       pem([&](BIO* bio) { return PEM_write_bio_X509(bio, leaf.get()) == 1; }) + out.authority_pem;
   out.key_pem = pem([&](BIO* bio) {

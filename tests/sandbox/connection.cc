@@ -44,7 +44,8 @@ wire::awaitable<void> ClientConnection::read_all() {
   for (;;) {
     auto message = co_await socket_->read(in(kReadTimeout));
     if (!message) {
-      if (message.error().is(wire::WireError::too_large)) world_.record("T6", id_, "message too large");
+      if (message.error().is(wire::WireError::too_large))
+        world_.record("T6", id_, "message too large");
       if (message.error().is(wire::WireError::websocket)) {
         world_.record("T5", id_, "WebSocket rules broken");
       }
@@ -97,10 +98,14 @@ bool ClientConnection::take(ByteView input) {
 
 bool ClientConnection::take_frame(Bytes frame) {
   switch (stage_) {
-    case Stage::hello: return take_hello(frame);
-    case Stage::finish: return take_finish(frame);
-    case Stage::open: return take_stanza(frame);
-    case Stage::intro: break;
+    case Stage::hello:
+      return take_hello(frame);
+    case Stage::finish:
+      return take_finish(frame);
+    case Stage::open:
+      return take_stanza(frame);
+    case Stage::intro:
+      break;
   }
   return false;
 }
@@ -201,8 +206,8 @@ wire::awaitable<void> ClientConnection::write_all(std::shared_ptr<ClientConnecti
         next.resize(cut);
       }
     }
-    const auto pass = self->world_.faults().on_bytes(Direction::to_device,
-                                                     self->world_.device_of(self->id_), next.size());
+    const auto pass = self->world_.faults().on_bytes(
+        Direction::to_device, self->world_.device_of(self->id_), next.size());
     if (pass) next.resize(std::min(*pass, next.size()));
     if (!next.empty()) {
       const auto written = co_await self->socket_->write(next, in(kWriteTimeout));

@@ -29,10 +29,10 @@ wire::Deadline soon() { return std::chrono::steady_clock::now() + std::chrono::s
 struct Script {
   std::string origin = "https://web.whatsapp.com";
   std::string path = "/ws/chat";
-  Bytes first;                // the first message
-  bool text = false;          // as text
-  int status = 0;             // of a refused upgrade
-  std::vector<Bytes> heard;   // messages until the end
+  Bytes first;               // the first message
+  bool text = false;         // as text
+  int status = 0;            // of a refused upgrade
+  std::vector<Bytes> heard;  // messages until the end
   bool ended = false;
   uint16_t close_code = 0;
 };
@@ -59,7 +59,8 @@ class Socket : public SandboxFixture, public testing::Test {
     world.set_faults(nullptr);
   }
 
-  static wire::awaitable<std::unique_ptr<wire::WebSocket>> connect_to(uint16_t port, Script& script) {
+  static wire::awaitable<std::unique_ptr<wire::WebSocket>> connect_to(uint16_t port,
+                                                                      Script& script) {
     wire::Endpoint at{boost::asio::ip::make_address("127.0.0.1"), port};
     auto tcp = co_await wire::tcp_connect(at, soon());
     if (!tcp) co_return nullptr;
@@ -69,9 +70,9 @@ class Socket : public SandboxFixture, public testing::Test {
     wire::WebSocketLimits limits;
     std::string host = "127.0.0.1";
     std::string path = script.path;
-    auto socket = co_await wire::WebSocket::connect(std::move(stream), std::move(host),
-                                                    std::move(path), std::move(fields), limits,
-                                                    soon(), &script.status);
+    auto socket =
+        co_await wire::WebSocket::connect(std::move(stream), std::move(host), std::move(path),
+                                          std::move(fields), limits, soon(), &script.status);
     if (!socket) co_return nullptr;
     co_return std::move(*socket);
   }
@@ -107,8 +108,8 @@ class Socket : public SandboxFixture, public testing::Test {
   // A whole client: handshake, then `frames` sealed in order, then everything that is said.
   struct Talk {
     Bytes payload;
-    std::vector<Bytes> plain;     // flags and node
-    bool corrupt = false;         // the last frame
+    std::vector<Bytes> plain;  // flags and node
+    bool corrupt = false;      // the last frame
     Error error{wire::WireError::eof, "none"};
     bool handshaken = false;
     std::vector<node::Node> heard;
@@ -282,7 +283,8 @@ TEST_F(Socket, FramesMayComeInAnyPieces) {
   rule.shuffle_frames = true;
   faults.add(rule);
   Talk talk;
-  for (int i = 0; i < 10; ++i) talk.plain.push_back(stanza(iq("get", "w:p", "p" + std::to_string(i))));
+  for (int i = 0; i < 10; ++i)
+    talk.plain.push_back(stanza(iq("get", "w:p", "p" + std::to_string(i))));
   run(talk);
   ASSERT_GE(talk.heard.size(), 11U);
   EXPECT_EQ(talk.heard[10].attr("id"), "p9");

@@ -21,7 +21,8 @@ std::string party_of(Service& service, const node::Jid& jid) {
 
 std::string delivered_key(Service& service, const node::Jid& from,
                           const std::optional<node::Jid>& participant, const std::string& id) {
-  return party_of(service, from) + " " + (participant ? party_of(service, *participant) : "") + " " + id;
+  return party_of(service, from) + " " + (participant ? party_of(service, *participant) : "") +
+         " " + id;
 }
 
 node::Node message_ack(Service& service, const node::Node& message) {
@@ -46,8 +47,8 @@ node::Node copy_for(Service& service, const Device& self, const node::Node& mess
 void hand_over(Service& service, const Device& self, Device& target, node::Node stanza) {
   if (target.delivered.size() > kRemembered) target.delivered.clear();
   const auto from = stanza.jid("from");
-  Delivered& record = target.delivered[delivered_key(service, *from, stanza.jid("participant"),
-                                                     stanza.attr("id"))];
+  Delivered& record =
+      target.delivered[delivered_key(service, *from, stanza.jid("participant"), stanza.attr("id"))];
   record.sender = self.jid;
   record.from = *from;
   record.t = stanza.attr("t");
@@ -60,8 +61,8 @@ void deliver_direct(Service& service, const Device& self, const node::Node& mess
   node::Node copy = copy_for(service, self, message);
   copy.set("from", service.jid_in(self, chat.server));
   const bool lid = chat.is_lid();
-  // An own copy names the peer and not the sender: clients take the one pair that they find for that
-  // of the chat.
+  // An own copy names the peer and not the sender: clients take the one pair that they find for
+  // that of the chat.
   if (target.account == self.account) {
     copy.set("recipient", chat.bare());
     if (const Account* peer = service.account_of(chat)) {

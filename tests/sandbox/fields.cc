@@ -41,16 +41,23 @@ std::optional<Fields> Fields::parse(ByteView data) {
     Field field{static_cast<uint32_t>(*key >> 3), static_cast<uint32_t>(*key & 7), 0, {}};
     std::optional<uint64_t> value;
     switch (field.wire) {
-      case 0: value = varint(data); break;
-      case 1: value = little_endian(data, 8); break;
-      case 5: value = little_endian(data, 4); break;
+      case 0:
+        value = varint(data);
+        break;
+      case 1:
+        value = little_endian(data, 8);
+        break;
+      case 5:
+        value = little_endian(data, 4);
+        break;
       case 2:
         value = varint(data);
         if (!value || *value > data.size()) return std::nullopt;
         field.bytes = data.first(*value);
         data = data.subspan(*value);
         break;
-      default: return std::nullopt;
+      default:
+        return std::nullopt;
     }
     if (!value) return std::nullopt;
     field.value = *value;

@@ -11,9 +11,9 @@ namespace wab::sandbox {
 
 struct Field {
   uint32_t number = 0;
-  uint32_t wire = 0;      // 0 varint, 1 fixed64, 2 bytes, 5 fixed32
-  uint64_t value = 0;     // wire 0, 1, 5
-  ByteView bytes;         // wire 2: into the parsed buffer
+  uint32_t wire = 0;   // 0 varint, 1 fixed64, 2 bytes, 5 fixed32
+  uint64_t value = 0;  // wire 0, 1, 5
+  ByteView bytes;      // wire 2: into the parsed buffer
 };
 
 class Fields {

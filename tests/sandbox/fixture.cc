@@ -12,7 +12,9 @@ namespace {
 
 constexpr uint32_t kBuild = 1'045'649'367;
 
-void put_text(Bytes& to, uint32_t number, std::string_view text) { put_field(to, number, view(text)); }
+void put_text(Bytes& to, uint32_t number, std::string_view text) {
+  put_field(to, number, view(text));
+}
 
 void put_agent(Bytes& payload) {
   Bytes version;
@@ -60,13 +62,14 @@ Companion SandboxFixture::make_companion() {
   out.noise = signal::KeyPair::generate(random);
   out.identity = signal::KeyPair::generate(random);
   out.signed_prekey = signal::KeyPair::generate(random);
-  out.signed_prekey_signature = to_bytes(ByteView(
-      signal::sign(out.identity.priv, signal::serialized(out.signed_prekey.pub), random)));
+  out.signed_prekey_signature = to_bytes(
+      ByteView(signal::sign(out.identity.priv, signal::serialized(out.signed_prekey.pub), random)));
   out.adv_secret = random.bytes(32);
   return out;
 }
 
-Bytes SandboxFixture::registration_payload(const Companion& companion, const std::string& push_name) {
+Bytes SandboxFixture::registration_payload(const Companion& companion,
+                                           const std::string& push_name) {
   Bytes props;
   put_text(props, 1, "Test");
   put_field(props, 3, 1);
@@ -109,8 +112,8 @@ void SandboxFixture::connect(Companion& companion, const Bytes& payload) {
 }
 
 std::string SandboxFixture::qr(const Companion& companion, const std::string& ref) {
-  return "https://wa.me/settings/linked_devices#" + ref + "," + to_base64(companion.noise.pub) + "," +
-         to_base64(companion.identity.pub) + "," + to_base64(companion.adv_secret) + ",1";
+  return "https://wa.me/settings/linked_devices#" + ref + "," + to_base64(companion.noise.pub) +
+         "," + to_base64(companion.identity.pub) + "," + to_base64(companion.adv_secret) + ",1";
 }
 
 PairOffer SandboxFixture::offer(Account& account, const Companion& companion,
@@ -142,9 +145,9 @@ node::Node SandboxFixture::pair_device_sign(Companion& companion) {
   const Bytes details = identity->copy(1);
   const Bytes account_key = identity->copy(2);
   static constexpr uint8_t kPrefix[] = {0x06, 0x01};
-  const auto signature =
-      signal::sign(companion.identity.priv,
-                   concat({ByteView(kPrefix), details, companion.identity.pub, account_key}), random);
+  const auto signature = signal::sign(
+      companion.identity.priv,
+      concat({ByteView(kPrefix), details, companion.identity.pub, account_key}), random);
   Bytes reply;
   put_field(reply, 1, details);
   put_field(reply, 3, identity->copy(3));
@@ -174,8 +177,8 @@ node::Node SandboxFixture::upload(Companion& companion, size_t count) {
   request.add(bytes_node("registration", be32(companion.registration_id)));
   request.add(bytes_node("type", Bytes{0x05}));
   request.add(bytes_node("identity", companion.identity.pub)).add(std::move(list));
-  request.add(skey_node({1, to_bytes(ByteView(companion.signed_prekey.pub)),
-                         companion.signed_prekey_signature}));
+  request.add(skey_node(
+      {1, to_bytes(ByteView(companion.signed_prekey.pub)), companion.signed_prekey_signature}));
   return request;
 }
 
@@ -200,8 +203,8 @@ Companion& SandboxFixture::pair(const std::string& push_name) {
   node::Node result("iq");
   result.set("to", node::Jid::server_jid()).set("type", "result").set("id", offered.attr("id"));
   say(companion, std::move(result));
-  const ScannedQr scanned = world.scan_qr(
-      qr(companion, offered.child("pair-device")->child("ref")->content_text()));
+  const ScannedQr scanned =
+      world.scan_qr(qr(companion, offered.child("pair-device")->child("ref")->content_text()));
   world.offer_pair_success(scanned.connection, *scanned.account,
                            offer(*scanned.account, companion, scanned.adv_secret));
   say(companion, pair_device_sign(companion));

@@ -68,7 +68,8 @@ node::Node participant_node(const Group& group, const Account& account, const Me
   } else {
     out.set("lid", node::Jid::lid(account.lid));
   }
-  if (member != nullptr && member->admin) out.set("type", member->super_admin ? "superadmin" : "admin");
+  if (member != nullptr && member->admin)
+    out.set("type", member->super_admin ? "superadmin" : "admin");
   return out;
 }
 
@@ -76,7 +77,8 @@ node::Node group_node(const Group& group) {
   node::Node out("group");
   out.set("id", group.id).set("subject", group.subject);
   out.set("s_t", std::to_string(group.subject_at)).set("s_o", address_in(group, *group.subject_by));
-  out.set("creation", std::to_string(group.created)).set("creator", address_in(group, *group.creator));
+  out.set("creation", std::to_string(group.created))
+      .set("creator", address_in(group, *group.creator));
   if (group.lid) {
     out.set("creator_pn", node::Jid::pn(group.creator->pn));
     out.set("s_o_pn", node::Jid::pn(group.subject_by->pn));

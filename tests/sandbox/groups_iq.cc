@@ -22,7 +22,9 @@ struct Request {
     service.say(connection, iq_result(iq).add(std::move(content)));
   }
   void result() const { service.say(connection, iq_result(iq)); }
-  void error(int code, const char* text) const { service.say(connection, iq_error(iq, code, text)); }
+  void error(int code, const char* text) const {
+    service.say(connection, iq_error(iq, code, text));
+  }
   void malformed(const char* why) const { refuse(service, connection, iq, "S4", 400, why); }
 };
 
@@ -66,7 +68,8 @@ void create(const Request& request, const node::Node& asked) {
     const auto jid = member->jid("jid");
     if (!jid || jid->device != 0) return request.malformed("participant is not a bare user JID");
   }
-  Group& group = service.groups_.create(subject, *request.self.account, service.now_s(), service.random_);
+  Group& group =
+      service.groups_.create(subject, *request.self.account, service.now_s(), service.random_);
   group.announcement = asked.child("announcement") != nullptr;
   group.locked = asked.child("locked") != nullptr;
   if (const node::Node* mode = asked.child("member_add_mode")) {
@@ -216,7 +219,8 @@ void leave(const Request& request, const node::Node& asked) {
       group->members.front().admin = true;
       group->members.front().super_admin = true;
       node::Node promoted("promote");
-      promoted.add(participant_node(*group, *group->members.front().account, &group->members.front()));
+      promoted.add(
+          participant_node(*group, *group->members.front().account, &group->members.front()));
       notify(request, *group, promoted, accounts_of(*group), nullptr);
     }
   }
@@ -290,8 +294,8 @@ void change(const Request& request, Group& group, const node::Node& asked) {
   }
   const Member* me = group.member(*request.self.account);
   if (me == nullptr) return request.error(403, "forbidden");
-  const bool info_change = what == "subject" || what == "description" || what == "ephemeral" ||
-                           what == "not_ephemeral";
+  const bool info_change =
+      what == "subject" || what == "description" || what == "ephemeral" || what == "not_ephemeral";
   if (!me->admin && (group.locked || !info_change)) return request.error(403, "forbidden");
   if (what == "subject") return rename(request, group, asked);
   if (what == "description") return describe(request, group, asked);

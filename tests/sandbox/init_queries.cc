@@ -76,8 +76,9 @@ void blocklist_set(Service& service, Connection& connection, const node::Node& i
   service.say(connection, iq_result(iq).add(block_list(service, connection)));
 }
 
-constexpr std::array<std::string_view, 9> kCategories = {
-    "last", "online", "profile", "status", "groupadd", "readreceipts", "calladd", "messages", "defense"};
+constexpr std::array<std::string_view, 9> kCategories = {"last",    "online",   "profile",
+                                                         "status",  "groupadd", "readreceipts",
+                                                         "calladd", "messages", "defense"};
 
 node::Node privacy_node(Service& service, const Connection& connection) {
   auto& mine = service.privacy_[connection.device->jid.pn];
@@ -86,7 +87,8 @@ node::Node privacy_node(Service& service, const Connection& connection) {
     const auto found = mine.find(std::string(name));
     node::Node category("category");
     category.set("name", std::string(name));
-    category.set("value", found == mine.end() ? (name == "defense" ? "off" : "all") : found->second);
+    category.set("value",
+                 found == mine.end() ? (name == "defense" ? "off" : "all") : found->second);
     out.add(std::move(category));
   }
   return out;
@@ -121,7 +123,8 @@ void tokens_set(Service& service, Connection& connection, const node::Node& iq,
       item.set("type", "trusted_contact").set("t", std::to_string(*t));
       list.add(std::move(item));
       node::Node note("notification");
-      note.set("from", service.jid_in(*self.account, node::kUserServer)).set("type", "privacy_token");
+      note.set("from", service.jid_in(*self.account, node::kUserServer))
+          .set("type", "privacy_token");
       note.set("sender_lid", service.jid_in(*self.account, node::kLidServer));
       service.deliver(*device, std::move(note.add(std::move(list))));
     }
@@ -134,10 +137,12 @@ void privacy_set(Service& service, Connection& connection, const node::Node& iq)
     return tokens_set(service, connection, iq, *tokens);
   }
   const node::Node* privacy = iq.child("privacy");
-  if (privacy == nullptr) return refuse(service, connection, iq, "S4", 400, "privacy without child");
+  if (privacy == nullptr)
+    return refuse(service, connection, iq, "S4", 400, "privacy without child");
   for (const node::Node* category : privacy->all("category")) {
     const std::string name = category->attr("name");
-    if (std::ranges::find(kCategories, name) == kCategories.end() || category->attr("value").empty()) {
+    if (std::ranges::find(kCategories, name) == kCategories.end() ||
+        category->attr("value").empty()) {
       return refuse(service, connection, iq, "S4", 400, "unknown privacy category");
     }
     service.privacy_[connection.device->jid.pn][name] = category->attr("value");

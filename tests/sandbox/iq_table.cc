@@ -32,9 +32,10 @@ void handle_md(Service& service, Connection& connection, const node::Node& iq) {
   Device& self = *connection.device;
   const auto jid = remove->jid("jid");
   Device* device = jid ? service.device(*jid) : nullptr;
-  const bool own = device != nullptr && device->jid.device != 0 && device->account == self.account &&
-                   (device == &self || self.jid.device == 0);
-  if (!own) return refuse(service, connection, iq, "A7", 403, "not this device: " + remove->attr("jid"));
+  const bool own = device != nullptr && device->jid.device != 0 &&
+                   device->account == self.account && (device == &self || self.jid.device == 0);
+  if (!own)
+    return refuse(service, connection, iq, "A7", 403, "not this device: " + remove->attr("jid"));
   service.say(connection, iq_result(iq));
   service.remove_device(*device);
 }
@@ -54,8 +55,8 @@ node::Node iq_error(const node::Node& iq, int code, std::string text) {
   return std::move(out.add(node::Node("error").set("code", code).set("text", std::move(text))));
 }
 
-void refuse(Service& service, Connection& connection, const node::Node& iq, const char* rule, int code,
-            std::string text) {
+void refuse(Service& service, Connection& connection, const node::Node& iq, const char* rule,
+            int code, std::string text) {
   service.violation(rule, &connection, std::move(text));
   const char* words = code == 403   ? "forbidden"
                       : code == 404 ? "item-not-found"

@@ -82,8 +82,8 @@ std::string participant_hash(const std::vector<node::Jid>& devices) {
   return "2:" + to_base64(ByteView(hash).first(6));
 }
 
-Bytes signed_key_index_list(const Account& account, const std::vector<uint32_t>& valid, UnixSeconds at,
-                            Random& random) {
+Bytes signed_key_index_list(const Account& account, const std::vector<uint32_t>& valid,
+                            UnixSeconds at, Random& random) {
   Bytes list;
   put_field(list, 1, account.registration_id);
   put_field(list, 2, static_cast<uint64_t>(at));

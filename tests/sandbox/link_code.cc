@@ -11,7 +11,8 @@ namespace {
 constexpr UnixMillis kCodeLives = 180'000;
 constexpr std::array<std::string_view, 7> kBrowsers = {"Chrome", "Edge",   "Firefox", "IE",
                                                        "Opera",  "Safari", "Android"};
-constexpr std::array<std::string_view, 5> kSystems = {"Windows", "Mac OS", "Linux", "Android", "iOS"};
+constexpr std::array<std::string_view, 5> kSystems = {"Windows", "Mac OS", "Linux", "Android",
+                                                      "iOS"};
 
 template <class Set>
 bool in(const Set& set, std::string_view item) {
@@ -39,7 +40,8 @@ void hello(Service& service, Connection& connection, const node::Node& iq, const
   const std::string show = reg.attr("should_show_push_notification");
   if (show != "true" && show != "false") return refused("should_show_push_notification");
   LinkCodeHello out;
-  out.wrapped_companion_ephemeral = content(reg, "link_code_pairing_wrapped_companion_ephemeral_pub");
+  out.wrapped_companion_ephemeral =
+      content(reg, "link_code_pairing_wrapped_companion_ephemeral_pub");
   out.noise_pub = content(reg, "companion_server_auth_key_pub");
   out.platform_id = to_string(content(reg, "companion_platform_id"));
   out.platform_display = to_string(content(reg, "companion_platform_display"));
@@ -50,7 +52,8 @@ void hello(Service& service, Connection& connection, const node::Node& iq, const
       std::string_view("123456789cdef").find(out.platform_id[0]) == std::string_view::npos) {
     return refused("companion_platform_id");
   }
-  if (!is_display(out.platform_display, out.platform_id)) return refused("companion_platform_display");
+  if (!is_display(out.platform_display, out.platform_id))
+    return refused("companion_platform_display");
   // Baileys sends the character 0, and the real service takes it.
   if (nonce != Bytes{0} && nonce != Bytes{'0'}) return refused("link_code_pairing_nonce");
 

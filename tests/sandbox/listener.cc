@@ -111,7 +111,7 @@ wire::awaitable<bool> Listener::serve_one(State& state, wire::HttpServerConnecti
   request.body = std::move(*body);
   wire::HttpResponse response = co_await state.http.handle(request);
   const auto written = co_await http.write_response(std::move(response), in(kRequest));
-  co_return written && http.keep_alive();
+  co_return written&& http.keep_alive();
 }
 
 wire::awaitable<void> Listener::serve_chat(State& state, wire::HttpServerConnection& http,

@@ -26,7 +26,7 @@ class Listener {
  public:
   struct Options {
     wire::Endpoint at;
-    std::optional<wire::TlsContext> tls;  // nothing: plain
+    std::optional<wire::TlsContext> tls;              // nothing: plain
     std::string origin = "https://web.whatsapp.com";  // T1
     size_t request_bytes = 64u << 20;
   };

@@ -25,8 +25,9 @@ void begin_login(Service& service, Connection& connection, const Bytes& noise_st
   }
   Device& device = *found->second;
   if (device.removed || device.noise != noise_static) {
-    service.violation(device.removed ? "A6" : "P3", jid, connection.id,
-                      device.removed ? "a removed device came back" : "Noise key is not that device's");
+    service.violation(
+        device.removed ? "A6" : "P3", jid, connection.id,
+        device.removed ? "a removed device came back" : "Noise key is not that device's");
     return service.end_with(connection, failure(401));
   }
   if (payload.number(33).value_or(0) != 1) {

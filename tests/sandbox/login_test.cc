@@ -145,7 +145,9 @@ TEST_F(Login, A7RemovesOnlyTheOwnDevice) {
   EXPECT_EQ(ask(ana, std::move(foreign)).child("error")->attr("code"), "403");
   EXPECT_TRUE(violated("A7"));
   node::Node own = iq("set", "md", id());
-  own.add(node::Node("remove-companion-device").set("jid", ana.jid.jid()).set("reason", "user_initiated"));
+  own.add(node::Node("remove-companion-device")
+              .set("jid", ana.jid.jid())
+              .set("reason", "user_initiated"));
   EXPECT_EQ(ask(ana, std::move(own)).attr("type"), "result");
   EXPECT_EQ(ana.ear.last("stream:error").child("conflict")->attr("type"), "device_removed");
   EXPECT_TRUE(ana.ear.ended);

@@ -3,7 +3,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -131,7 +130,8 @@ int run(const Arguments& arguments) {
   if (const auto started = listener.start(); !started) {
     return fail_with(1, "--listen: " + started.error().describe());
   }
-  const std::string host = arguments.public_host.empty() ? at->address.to_string() : arguments.public_host;
+  const std::string host =
+      arguments.public_host.empty() ? at->address.to_string() : arguments.public_host;
   world.settings().media_host = host + ":" + std::to_string(listener.port());
 
   boost::asio::signal_set signals(context, SIGINT, SIGTERM);
@@ -144,7 +144,8 @@ int run(const Arguments& arguments) {
   std::cout << "waslo-sandbox listening on " << listener.url() << std::endl;
   context.run();
   if (!arguments.quiet) {
-    std::cerr << "waslo-sandbox: " << world.violations().size() << " violations recorded" << std::endl;
+    std::cerr << "waslo-sandbox: " << world.violations().size() << " violations recorded"
+              << std::endl;
   }
   return 0;
 }
@@ -155,8 +156,9 @@ int run(const Arguments& arguments) {
 int main(int count, char** values) {
   std::signal(SIGPIPE, SIG_IGN);
   wab::sandbox::Arguments arguments;
-  CLI::App app("A WhatsApp to test against: the server side of the multi-device protocol, strict, with "
-               "virtual phones. Everything is in memory and gone at exit.");
+  CLI::App app(
+      "A WhatsApp to test against: the server side of the multi-device protocol, strict, with "
+      "virtual phones. Everything is in memory and gone at exit.");
   app.add_option("--listen", arguments.listen, "ADDRESS:PORT; port 0 picks a free one")
       ->capture_default_str();
   app.add_flag("--plain", arguments.plain, "without TLS: ws:// and http://");

@@ -10,10 +10,19 @@
 namespace wab::sandbox {
 namespace {
 
-constexpr std::array<std::string_view, 13> kTypes = {
-    "image",          "video",           "audio",           "document",
-    "md-msg-hist",    "md-app-state",    "thumbnail-link",  "sticker-pack",
-    "thumbnail-image", "thumbnail-video", "thumbnail-document", "thumbnail-sticker-pack", "sticker"};
+constexpr std::array<std::string_view, 13> kTypes = {"image",
+                                                     "video",
+                                                     "audio",
+                                                     "document",
+                                                     "md-msg-hist",
+                                                     "md-app-state",
+                                                     "thumbnail-link",
+                                                     "sticker-pack",
+                                                     "thumbnail-image",
+                                                     "thumbnail-video",
+                                                     "thumbnail-document",
+                                                     "thumbnail-sticker-pack",
+                                                     "sticker"};
 
 wire::HttpResponse answer(int status, std::string body) {
   wire::HttpResponse out;

@@ -142,7 +142,8 @@ void inspect_group(Service& service, const Connection& connection, const node::J
   const std::string key = group.text() + " " + std::to_string(message->message.chain_id) + " " +
                           std::to_string(message->message.iteration);
   if (used_before(*connection.device, key, enc.content_bytes())) {
-    service.violation(rule::kIterationReuse, &connection, "sender-key iteration used twice: " + key);
+    service.violation(rule::kIterationReuse, &connection,
+                      "sender-key iteration used twice: " + key);
   }
 }
 

@@ -41,8 +41,9 @@ void tell(Service& service, const Account& account, const Device& changed, bool 
       item.set("lid", service.jid_in(changed, node::kLidServer));
       if (added) item.set("key-index", std::to_string(changed.key_index));
       operation.add(std::move(item));
-      node::Node index = bytes_node(
-          "key-index-list", signed_key_index_list(account, valid, service.now_s(), service.random_));
+      node::Node index =
+          bytes_node("key-index-list",
+                     signed_key_index_list(account, valid, service.now_s(), service.random_));
       operation.add(std::move(index.set("ts", std::to_string(service.now_s()))));
       node::Node note("notification");
       note.set("from", service.jid_in(account, node::kUserServer)).set("type", "devices");

@@ -1,5 +1,5 @@
-// xmlns encrypt: counting, uploading, checking, rotating and handing out keys (dossier 1 sections 10
-// and 14.5, dossier 2 sections 5 and 13.5).
+// xmlns encrypt: counting, uploading, checking, rotating and handing out keys (dossier 1 sections
+// 10 and 14.5, dossier 2 sections 5 and 13.5).
 #include <algorithm>
 
 #include "tests/sandbox/service.h"
@@ -65,7 +65,8 @@ void upload(Service& service, Connection& connection, const node::Node& iq) {
   service.say(connection, iq_result(iq));
 }
 
-void rotate(Service& service, Connection& connection, const node::Node& iq, const node::Node& change) {
+void rotate(Service& service, Connection& connection, const node::Node& iq,
+            const node::Node& change) {
   KeyBundle& keys = connection.device->keys;
   const node::Node* skey = change.child("skey");
   const auto key = skey == nullptr ? std::nullopt : read_signed_key(*skey);
@@ -110,8 +111,7 @@ node::Node hand_out(Service& service, const node::Jid& jid) {
   user.set("jid", jid);
   Device* device = service.device(jid);
   if (device == nullptr || !device->keys.uploaded) {
-    return std::move(
-        user.add(node::Node("error").set("code", 406).set("text", "not-acceptable")));
+    return std::move(user.add(node::Node("error").set("code", 406).set("text", "not-acceptable")));
   }
   KeyBundle& keys = device->keys;
   user.set("t", std::to_string(service.now_s()));
@@ -131,7 +131,8 @@ node::Node hand_out(Service& service, const node::Jid& jid) {
   return user;
 }
 
-void fetch(Service& service, Connection& connection, const node::Node& iq, const node::Node& request) {
+void fetch(Service& service, Connection& connection, const node::Node& iq,
+           const node::Node& request) {
   const auto users = request.all("user");
   std::set<std::string> seen;
   for (const node::Node* user : users) {

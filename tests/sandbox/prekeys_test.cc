@@ -37,7 +37,8 @@ TEST_F(Prekeys, S5CountsWhatIsLeft) {
 TEST_F(Prekeys, EachOneTimeKeyIsHandedOutOnce) {
   std::set<std::string> seen;
   for (int i = 0; i < 20; ++i) {
-    const node::Node answer = fetch(i % 2 == 0 ? ana.jid.jid() : node::Jid::lid(ana.account->lid, 1));
+    const node::Node answer =
+        fetch(i % 2 == 0 ? ana.jid.jid() : node::Jid::lid(ana.account->lid, 1));
     const node::Node* user = answer.child("list")->child("user");
     ASSERT_NE(user->child("key"), nullptr);
     EXPECT_TRUE(seen.insert(to_hex(user->child("key")->child("value")->content_bytes())).second);
@@ -84,7 +85,8 @@ TEST_F(Prekeys, S6RefusesEachBentUpload) {
 }
 
 TEST_F(Prekeys, S8DigestFitsTheStoredKeys) {
-  const node::Node answer = ask(ana, std::move(iq("get", "encrypt", id()).add(node::Node("digest"))));
+  const node::Node answer =
+      ask(ana, std::move(iq("get", "encrypt", id()).add(node::Node("digest"))));
   const node::Node* digest = answer.child("digest");
   ASSERT_NE(digest, nullptr);
   EXPECT_EQ(digest->child("list")->children().size(), 20U);
@@ -93,8 +95,9 @@ TEST_F(Prekeys, S8DigestFitsTheStoredKeys) {
 
 TEST_F(Prekeys, S9RotatesToANewSignedKeyOnly) {
   const auto fresh = signal::KeyPair::generate(random);
-  SignedKey key{2, to_bytes(ByteView(fresh.pub)),
-                to_bytes(ByteView(signal::sign(ana.identity.priv, signal::serialized(fresh.pub), random)))};
+  SignedKey key{
+      2, to_bytes(ByteView(fresh.pub)),
+      to_bytes(ByteView(signal::sign(ana.identity.priv, signal::serialized(fresh.pub), random)))};
   const auto rotate = [&](const SignedKey& to) {
     node::Node change("rotate");
     change.add(skey_node(to));
@@ -143,7 +146,8 @@ node::Node devices_protocol() { return std::move(node::Node("devices").set("vers
 
 TEST_F(Prekeys, UsyncListsDevicesWithASignedIndex) {
   const node::Node answer = ask(
-      ben, usync(id(), devices_protocol(), node::Node("user").set("jid", node::Jid::pn(ana.jid.pn))));
+      ben,
+      usync(id(), devices_protocol(), node::Node("user").set("jid", node::Jid::pn(ana.jid.pn))));
   const node::Node* user = answer.child("usync")->child("list")->child("user");
   const node::Node* list = user->child("devices")->child("device-list");
   ASSERT_EQ(list->all("device").size(), 2U);
@@ -172,14 +176,17 @@ TEST_F(Prekeys, UsyncFindsContactsByNumber) {
   node::Node stranger("user");
   stranger.add(node::Node("contact").text("+15559999999"));
   answer = ask(ben, usync(id(), node::Node("contact"), std::move(stranger)));
-  EXPECT_EQ(answer.child("usync")->child("list")->child("user")->child("contact")->attr("type"), "out");
+  EXPECT_EQ(answer.child("usync")->child("list")->child("user")->child("contact")->attr("type"),
+            "out");
 }
 
 TEST_F(Prekeys, M40AndM41RefuseMalformedUsync) {
-  node::Node request = usync(id(), devices_protocol(), node::Node("user").set("jid", ana.jid.jid()));
+  node::Node request =
+      usync(id(), devices_protocol(), node::Node("user").set("jid", ana.jid.jid()));
   EXPECT_EQ(ask(ben, std::move(request)).child("error")->attr("code"), "400");
   EXPECT_TRUE(violated("M41"));
-  request = usync(id(), node::Node("nonsense"), node::Node("user").set("jid", ana.jid.jid().bare()));
+  request =
+      usync(id(), node::Node("nonsense"), node::Node("user").set("jid", ana.jid.jid().bare()));
   EXPECT_EQ(ask(ben, std::move(request)).child("error")->attr("code"), "400");
   EXPECT_TRUE(violated("M40"));
 }

@@ -8,7 +8,8 @@ namespace {
 
 void tell_watchers(Service& service, const Device& self, bool available) {
   for (const auto& [jid, device] : service.devices_) {
-    if (device->removed || device->connection == nullptr || device->account == self.account) continue;
+    if (device->removed || device->connection == nullptr || device->account == self.account)
+      continue;
     for (const std::string& watched : device->watched) {
       const auto as = node::Jid::parse(watched);
       if (!as || service.account_of(*as) != self.account) continue;

@@ -8,8 +8,10 @@ namespace wab::sandbox {
 namespace {
 
 constexpr std::array<std::string_view, 13> kTypes = {
-    "",       "inactive",    "sender", "read",           "read-self",  "played",    "played-self",
-    "peer_msg", "hist_sync", "retry",  "enc_rekey_retry", "server-error", "view"};
+    "",          "inactive", "sender",          "read",
+    "read-self", "played",   "played-self",     "peer_msg",
+    "hist_sync", "retry",    "enc_rekey_retry", "server-error",
+    "view"};
 
 struct Receipt {
   Service& service;
@@ -79,7 +81,8 @@ bool retry_is_good(const Receipt& receipt, Delivered& record) {
     const node::Node* id = key->child("id");
     const auto number = id == nullptr ? std::nullopt : read_id(id->content_bytes());
     if (!number) return wrong("retry keys: malformed one-time key");
-    if (keys.uploaded_ids.contains(*number)) return wrong("retry keys: key was offered to the server");
+    if (keys.uploaded_ids.contains(*number))
+      return wrong("retry keys: key was offered to the server");
     keys.handed_out.insert(*number);
   }
   if (receipt.self.jid.device == 0) return true;
@@ -114,8 +117,9 @@ void route(const Receipt& receipt, const DeviceJid& author, const std::vector<st
   node::Node out = outgoing(receipt, ids);
   const bool group = receipt.to.is_group() || receipt.to.is_broadcast();
   const std::string_view server =
-      group ? (receipt.participant ? std::string_view(receipt.participant->server) : node::kLidServer)
-            : std::string_view(receipt.to.server);
+      group
+          ? (receipt.participant ? std::string_view(receipt.participant->server) : node::kLidServer)
+          : std::string_view(receipt.to.server);
   const node::Jid from = service.jid_in(self, server);
   if (group) {
     out.set("from", receipt.to).set("participant", from);
@@ -158,7 +162,8 @@ bool judge_one(const Receipt& receipt, const std::string& id, DeviceJid& author)
   const bool own = record.sender.pn == receipt.self.jid.pn;
   const bool copy = own && !group && !record.peer;
   if (receipt.type == "sender" && (!copy || !receipt.stanza.has("recipient"))) {
-    receipt.flag(rule::kOwnReceipt, "sender receipt that is not for an own copy with its recipient");
+    receipt.flag(rule::kOwnReceipt,
+                 "sender receipt that is not for an own copy with its recipient");
     return false;
   }
   if (copy && (receipt.type.empty() || receipt.type == "inactive")) {
@@ -174,8 +179,8 @@ bool judge_one(const Receipt& receipt, const std::string& id, DeviceJid& author)
     return false;
   }
   if (!group && receipt.clears() && receipt.type != "peer_msg" && receipt.to != record.from) {
-    receipt.flag(rule::kReceiptTo, "receipt goes to " + receipt.to.text() + " instead of " +
-                                       record.from.text());
+    receipt.flag(rule::kReceiptTo,
+                 "receipt goes to " + receipt.to.text() + " instead of " + record.from.text());
   }
   if (receipt.type == "retry") {
     if (!retry_is_good(receipt, record)) return false;
@@ -216,7 +221,8 @@ void handle_receipt(Service& service, Connection& connection, const node::Node& 
   if (receipt.type == "server-error") {
     node::Node out = outgoing(receipt, {stanza.attr("id")});
     out.set("from", service.jid_in(receipt.self, receipt.to.server));
-    if (Device* phone = service.device(DeviceJid{receipt.self.jid.pn, 0})) service.deliver(*phone, out);
+    if (Device* phone = service.device(DeviceJid{receipt.self.jid.pn, 0}))
+      service.deliver(*phone, out);
     return;
   }
   const bool group = receipt.to.is_group() || receipt.to.is_broadcast();

@@ -246,8 +246,7 @@ TEST_F(Receipts, M36JudgesRetryReceipts) {
   node::Node keys("keys");
   keys.add(bytes_node("type", Bytes{5})).add(bytes_node("identity", ben.identity.pub));
   keys.add(key_node({3, random.bytes(32)}));
-  keys.add(skey_node(
-      {1, to_bytes(ByteView(ben.signed_prekey.pub)), ben.signed_prekey_signature}));
+  keys.add(skey_node({1, to_bytes(ByteView(ben.signed_prekey.pub)), ben.signed_prekey_signature}));
   node::Node with_keys = retry(2);
   say(ben, std::move(with_keys.add(std::move(keys))));
   EXPECT_TRUE(violated("M36")) << "a key of the pool";

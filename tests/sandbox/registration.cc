@@ -19,22 +19,35 @@ constexpr UnixMillis kScanGrace = 20'000;
 // Letters that a client of this DeviceProps.platformType may put into its QR code.
 std::string letters_of(uint32_t platform_type) {
   switch (platform_type) {
-    case 1: return "19";
-    case 2: return "39";
-    case 3: return "49";
-    case 4: return "59";
-    case 5: return "69";
-    case 6: return "29";
-    case 7: return "789c";
-    case 9: return "9d1";
-    case 16: return "9e1";
-    case 17: return "9f1";
-    case 21: return "89";
-    default: return "123456789";
+    case 1:
+      return "19";
+    case 2:
+      return "39";
+    case 3:
+      return "49";
+    case 4:
+      return "59";
+    case 5:
+      return "69";
+    case 6:
+      return "29";
+    case 7:
+      return "789c";
+    case 9:
+      return "9d1";
+    case 16:
+      return "9e1";
+    case 17:
+      return "9f1";
+    case 21:
+      return "89";
+    default:
+      return "123456789";
   }
 }
 
-void give_up(Service& service, Connection& connection, const char* rule, std::string why, int reason) {
+void give_up(Service& service, Connection& connection, const char* rule, std::string why,
+             int reason) {
   service.violation(rule, &connection, std::move(why));
   service.end_with(connection, failure(reason));
 }
@@ -44,7 +57,8 @@ int judge_agent(Service& service, Connection& connection, const Fields& payload)
   const auto agent = payload.message(5);
   const auto version = agent ? agent->message(2) : std::nullopt;
   const auto three_digits = [](const std::string& text) {
-    return text.size() == 3 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+    return text.size() == 3 &&
+           std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
   };
   if (!agent || !version || agent->number(1).value_or(0) != 14 || !three_digits(agent->text(3)) ||
       !three_digits(agent->text(4)) || agent->text(11).size() != 2 || agent->text(12).size() != 2 ||
@@ -62,7 +76,8 @@ int judge_agent(Service& service, Connection& connection, const Fields& payload)
 }
 
 // P2. Empty: good.
-std::string judge_registration(const Fields& payload, const Fields& data, PendingRegistration& out) {
+std::string judge_registration(const Fields& payload, const Fields& data,
+                               PendingRegistration& out) {
   if (payload.number(3).value_or(0) != 0) return "passive is true";
   if (payload.number(33).value_or(0) != 0) return "pull is true";
   const Bytes id = data.copy(1);
@@ -271,7 +286,8 @@ ScannedQr scan_qr(Service& service, const std::string& text) {
   PendingRegistration& registration = connection->registration;
   const UnixMillis lives =
       (service.settings_.first_ref + service.settings_.next_ref * static_cast<int>(index)).count() *
-          1000 + kScanGrace;
+          1000 +
+      kScanGrace;
   if (service.now() - registration.offered_at > lives) {
     out.text = "expired ref";
     return out;

@@ -87,7 +87,7 @@ TEST_F(Registration, P1RefusesAPayloadThatIsBothOrNeither) {
 
 TEST_F(Registration, P2RefusesEachBentField) {
   const std::pair<uint32_t, Bytes> bends[] = {
-      {1, Bytes(3, 1)}, {2, {0x06}},      {3, Bytes(31, 1)}, {4, {0, 1}},
+      {1, Bytes(3, 1)},  {2, {0x06}},       {3, Bytes(31, 1)}, {4, {0, 1}},
       {5, Bytes(31, 1)}, {6, Bytes(64, 1)}, {7, Bytes(16, 1)}, {8, {0x0a, 0x01, 0x41}}};
   for (const auto& [number, value] : bends) {
     forget();

@@ -10,7 +10,8 @@
 namespace wab::sandbox {
 namespace {
 
-constexpr std::array<std::string_view, 6> kTypes = {"text", "media", "reaction", "poll", "event", "pay"};
+constexpr std::array<std::string_view, 6> kTypes = {"text", "media", "reaction",
+                                                    "poll", "event", "pay"};
 constexpr size_t kRememberedSent = 20'000;
 
 struct Sending {
@@ -131,7 +132,8 @@ void send_direct(Sending& sending) {
   service.say(sending.connection, sending.ack);
   remember(sending);
   if (lacks_media_type(sending.message, contents)) {
-    return service.violation(rule::kMediaType, &sending.connection, "media without mediatype: dropped");
+    return service.violation(rule::kMediaType, &sending.connection,
+                             "media without mediatype: dropped");
   }
   acquaint(service, *self.account, *peer);
   for (const Addressed& one : addressed) {
@@ -181,8 +183,7 @@ void send_to_group(Sending& sending) {
   if (verdict.code == 0) {
     verdict = judge_participants(
         service, self, message, group->server(),
-        [&](const Account& account) { return group->member(account) != nullptr; }, true,
-        addressed);
+        [&](const Account& account) { return group->member(account) != nullptr; }, true, addressed);
   }
   if (verdict.code == 0) verdict = judge_device_identity(self, message, has_pkmsg(addressed));
   if (verdict.code == 0) verdict = judge_extras(message);
@@ -208,7 +209,8 @@ void send_to_group(Sending& sending) {
   service.say(sending.connection, sending.ack);
   remember(sending);
   if (lacks_media_type(message, {encs[0]})) {
-    return service.violation(rule::kMediaType, &sending.connection, "media without mediatype: dropped");
+    return service.violation(rule::kMediaType, &sending.connection,
+                             "media without mediatype: dropped");
   }
   for (const Member& member : group->members) {
     for (Device* device : service.devices_of(*member.account)) {
@@ -248,7 +250,8 @@ void send_status(Sending& sending) {
   for (const node::Node* to : list->all("to")) {
     const auto jid = to->jid("jid");
     Account* account = jid ? service.account_of(*jid) : nullptr;
-    if (account == nullptr) return nack(sending, {400, rule::kStatus, "no such user in participants"});
+    if (account == nullptr)
+      return nack(sending, {400, rule::kStatus, "no such user in participants"});
     if (const node::Node* enc = to->child("enc")) {
       const Verdict one = judge_enc(*enc, false);
       if (one.code != 0) return nack(sending, one);
@@ -378,10 +381,9 @@ bool repeated(Sending& sending) {
   }
   // Baileys answers the retry of a phone by sending everything again: only who asked gets it.
   sending.service.say(sending.connection, sent.ack);
-  for (const node::Node* to :
-       sending.message.child("participants") == nullptr
-           ? std::vector<const node::Node*>{}
-           : sending.message.child("participants")->all("to")) {
+  for (const node::Node* to : sending.message.child("participants") == nullptr
+                                  ? std::vector<const node::Node*>{}
+                                  : sending.message.child("participants")->all("to")) {
     const auto jid = to->jid("jid");
     Device* device = jid ? sending.service.device(*jid) : nullptr;
     const node::Node* enc = to->child("enc");
@@ -400,12 +402,17 @@ bool repeated(Sending& sending) {
 }  // namespace
 
 void handle_message(Service& service, Connection& connection, const node::Node& message) {
-  Sending sending{service, connection, *connection.device, message,
-                  message.jid("to").value_or(node::Jid{}), message.attr("id"),
+  Sending sending{service,
+                  connection,
+                  *connection.device,
+                  message,
+                  message.jid("to").value_or(node::Jid{}),
+                  message.attr("id"),
                   message_ack(service, message)};
   const std::string type = message.attr("type");
   if (sending.id.empty() || sending.to.empty() || std::ranges::find(kTypes, type) == kTypes.end()) {
-    return nack(sending, {400, rule::kMessageShape, "message lacks id or to, or has type '" + type + "'"});
+    return nack(sending,
+                {400, rule::kMessageShape, "message lacks id or to, or has type '" + type + "'"});
   }
   if (repeated(sending)) return;
   if (is_resend(message, sending.to)) return resend(sending);

@@ -150,8 +150,8 @@ TEST_F(Routing, M8WantsTheDeviceIdentityWithAPkmsg) {
   node::Node key("key");
   key.add(node::Node("user").set("jid", ben.jid.jid()));
   const node::Node bundle = ask(ana, std::move(iq("get", "encrypt", id()).add(std::move(key))));
-  const auto prekey = read_id(
-      bundle.child("list")->child("user")->child("key")->child("id")->content_bytes());
+  const auto prekey =
+      read_id(bundle.child("list")->child("user")->child("key")->child("id")->content_bytes());
   node::Node message = to_companion();
   list(message)[2] = to_device(ben.jid.jid(), "pkmsg", prekey_whisper(ana, 1, prekey));
   refused(message, "479", "M8");
@@ -185,7 +185,10 @@ TEST_F(Routing, M10DropsMediaWithoutMediatype) {
 
 TEST_F(Routing, M12JudgesPeerMessages) {
   node::Node message("message");
-  message.set("id", id()).set("to", node::Jid::pn(ben.jid.pn)).set("type", "text").set("category", "peer");
+  message.set("id", id())
+      .set("to", node::Jid::pn(ben.jid.pn))
+      .set("type", "text")
+      .set("category", "peer");
   node::Node body = bytes_node("enc", whisper());
   message.add(std::move(body.set("v", "2").set("type", "msg")));
   refused(message, "479", "M12");
@@ -227,7 +230,8 @@ TEST_F(Routing, M14JudgesStatus) {
   message.add(std::move(participants));
   message.set("addressing_mode", "lid");
   refused(message, "479", "M14");
-  std::erase_if(message.attrs, [](const node::Attr& attr) { return attr.key == "addressing_mode"; });
+  std::erase_if(message.attrs,
+                [](const node::Attr& attr) { return attr.key == "addressing_mode"; });
   forget();
   EXPECT_FALSE(send(ana, message).has("error"));
   EXPECT_EQ(ben.ear.last("message").attr("from"), "status@broadcast");
@@ -260,8 +264,10 @@ TEST_F(Routing, M26FlagsOneIdForTwoContents) {
 
 TEST_F(Routing, M46RefusesMalformedTokens) {
   node::Node tokens("tokens");
-  tokens.add(node::Node("token").set("jid", node::Jid::pn(ben.jid.pn)).set("t", "5").set("type", "x"));
-  EXPECT_EQ(ask(ana, std::move(iq("set", "privacy", id()).add(std::move(tokens)))).attr("type"), "error");
+  tokens.add(
+      node::Node("token").set("jid", node::Jid::pn(ben.jid.pn)).set("t", "5").set("type", "x"));
+  EXPECT_EQ(ask(ana, std::move(iq("set", "privacy", id()).add(std::move(tokens)))).attr("type"),
+            "error");
   EXPECT_TRUE(violated("M46"));
 }
 
@@ -299,7 +305,8 @@ class GroupRouting : public Routing {
   }
   std::string phash() {
     return participant_hash({node::Jid::lid(ana.account->lid), node::Jid::lid(ana.account->lid, 1),
-                             node::Jid::lid(ben.account->lid), node::Jid::lid(ben.account->lid, 1)});
+                             node::Jid::lid(ben.account->lid),
+                             node::Jid::lid(ben.account->lid, 1)});
   }
   node::Node to_group() {
     node::Node message("message");
@@ -414,7 +421,8 @@ TEST_F(GroupRouting, MembersChangeAndAreTold) {
 }
 
 TEST_F(GroupRouting, EmptySubjectIsNotAcceptable) {
-  EXPECT_EQ(ask(ana, group_iq("set", node::Node("create"), true)).child("error")->attr("code"), "406");
+  EXPECT_EQ(ask(ana, group_iq("set", node::Node("create"), true)).child("error")->attr("code"),
+            "406");
 }
 
 }  // namespace

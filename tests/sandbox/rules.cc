@@ -6,8 +6,8 @@
 namespace wab::sandbox {
 namespace {
 
-constexpr std::array<std::string_view, 7> kJidAttributes = {"to",        "from",   "jid", "participant",
-                                                            "recipient", "target", "lid"};
+constexpr std::array<std::string_view, 7> kJidAttributes = {
+    "to", "from", "jid", "participant", "recipient", "target", "lid"};
 
 template <class Test>
 std::string first_attribute(const node::Node& stanza, const Test& test) {

@@ -46,8 +46,8 @@ void Service::violation(const char* rule, const DeviceJid& device, ConnectionId 
 
 void Service::say(Connection& connection, node::Node stanza) {
   if (connection.state == Connection::State::ended) return;
-  outbox_.push_back({connection.id, device_jid(connection), connection.id == 0, std::move(stanza),
-                     false, 0});
+  outbox_.push_back(
+      {connection.id, device_jid(connection), connection.id == 0, std::move(stanza), false, 0});
 }
 
 void Service::end(Connection& connection) {
@@ -212,8 +212,8 @@ void Service::handle(Connection& connection, const node::Node& stanza) {
 
 void Service::deliver(Device& device, node::Node stanza) {
   Connection* connection = device.connection;
-  const bool live = connection != nullptr && connection->state == Connection::State::open &&
-                    connection->active;
+  const bool live =
+      connection != nullptr && connection->state == Connection::State::open && connection->active;
   if (!is_kept(stanza)) {
     if (const node::Node* dirty = stanza.child("dirty")) {  // S11
       device.dirty[dirty->attr("type")] = dirty->number("timestamp").value_or(0);
@@ -277,7 +277,9 @@ Account& Service::create_account(const std::string& pn, const std::string& push_
   uint64_t lid = 100'000'000'000'000ULL + (accounts_.size() + 1) * 7'919'000'003ULL;
   while (by_lid_.contains(std::to_string(lid))) ++lid;
   account->lid = std::to_string(lid);
-  account->push_name = push_name.empty() ? "User " + digits.substr(digits.size() > 4 ? digits.size() - 4 : 0) : push_name;
+  account->push_name = push_name.empty()
+                           ? "User " + digits.substr(digits.size() > 4 ? digits.size() - 4 : 0)
+                           : push_name;
   account->identity = signal::KeyPair::generate(random_);
   account->registration_id = 1 + static_cast<uint32_t>(random_.below(16'380));
   Account& made = *account;
@@ -289,7 +291,8 @@ Account& Service::create_account(const std::string& pn, const std::string& push_
 }
 
 Account* Service::account_of(const node::Jid& jid) {
-  if (jid.server == node::kUserServer || jid.server == "c.us" || jid.server == node::kHostedServer) {
+  if (jid.server == node::kUserServer || jid.server == "c.us" ||
+      jid.server == node::kHostedServer) {
     const auto found = accounts_.find(jid.user);
     return found == accounts_.end() ? nullptr : found->second.get();
   }

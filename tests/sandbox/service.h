@@ -1,8 +1,8 @@
 // The state behind World and the topics that work on it. For the files of the server only.
 //
-// One entry (a stanza, a tick, an admin call) runs to its end, fills the outbox, and then the outbox
-// is flushed: so a Port is never called from the middle of a decision, and the log shows a stanza
-// before the answers to it.
+// One entry (a stanza, a tick, an admin call) runs to its end, fills the outbox, and then the
+// outbox is flushed: so a Port is never called from the middle of a decision, and the log shows a
+// stanza before the answers to it.
 #pragma once
 
 #include <deque>
@@ -38,8 +38,8 @@ struct Delivered {
 
 // A message that a device sent, for idempotence and resends.
 struct Sent {
-  Bytes fingerprint;           // of the encrypted contents
-  node::Node ack;              // the answer, given again
+  Bytes fingerprint;  // of the encrypted contents
+  node::Node ack;     // the answer, given again
   node::Jid to;
   std::set<DeviceJid> asked_again;  // who sent a retry receipt for it
 };
@@ -60,10 +60,10 @@ struct Device {
   Connection* connection = nullptr;
   UnixMillis last_open = 0;
   int opens_in_second = 0;
-  bool terminated = false;    // told not to come back (A6)
+  bool terminated = false;  // told not to come back (A6)
   bool available = false;
   std::string push_name;
-  std::set<std::string> watched;  // users (pn) whose presence it subscribed to
+  std::set<std::string> watched;               // users (pn) whose presence it subscribed to
   std::map<std::string, uint64_t> dirty;       // type -> timestamp announced
   std::map<std::string, Delivered> delivered;  // "chat id": see delivered_key()
   std::map<std::string, Sent> sent;            // by id
@@ -132,7 +132,7 @@ class Service {
   Account& create_account(const std::string& pn, const std::string& push_name);
   Account* account_of(const node::Jid& jid);
   Device* device(const DeviceJid& jid);
-  Device* device(const node::Jid& jid);  // PN or LID, live devices only
+  Device* device(const node::Jid& jid);                     // PN or LID, live devices only
   std::vector<Device*> devices_of(const Account& account);  // live, by number
   Device& add_device(Account& account, uint16_t number);
   void remove_device(Device& device);
@@ -158,11 +158,12 @@ class Service {
   std::map<DeviceJid, std::unique_ptr<Connection>> phones_;
   std::vector<std::unique_ptr<Connection>> graveyard_;  // until the end of the entry
   Groups groups_;
-  std::set<Bytes> paired_noise_;  // Q6
+  std::set<Bytes> paired_noise_;   // Q6
   std::set<Bytes> routing_infos_;  // T3: blobs of edge routing that were issued
   std::map<std::string, std::map<std::string, std::string>> privacy_;  // by pn
   std::map<std::string, std::set<std::string>> blocked_;               // by pn
-  std::map<std::pair<std::string, std::string>, Bytes> tokens_;  // (issuer pn, holder pn) -> tctoken
+  std::map<std::pair<std::string, std::string>, Bytes>
+      tokens_;  // (issuer pn, holder pn) -> tctoken
   std::map<std::pair<std::string, std::string>, std::vector<Bytes>> app_state_;  // (pn, collection)
   std::map<std::string, std::set<Account*>> acquainted_;  // pn -> who wrote to or was written by it
   std::vector<Violation> violations_;
@@ -217,7 +218,8 @@ void tick_registration(Service&, Connection&);
 // link_code.cc
 void handle_link_code(Service&, Connection&, const node::Node& iq);
 const LinkCodeHello* find_link_code(Service&, const std::string& pn);
-bool send_primary_hello(Service&, const std::string& pn, const Bytes& wrapped, const Bytes& identity);
+bool send_primary_hello(Service&, const std::string& pn, const Bytes& wrapped,
+                        const Bytes& identity);
 // login.cc
 void begin_login(Service&, Connection&, const Bytes& noise_static, const class Fields& payload);
 node::Node failure(int reason);
@@ -241,15 +243,15 @@ void handle_group_iq(Service&, Connection&, const node::Node& iq);
 // routing.cc
 void handle_message(Service&, Connection&, const node::Node& message);
 // fan_out.cc: under which key `Device::delivered` keeps what came from there.
-std::string delivered_key(Service&, const node::Jid& from, const std::optional<node::Jid>& participant,
-                          const std::string& id);
+std::string delivered_key(Service&, const node::Jid& from,
+                          const std::optional<node::Jid>& participant, const std::string& id);
 // receipts.cc
 void handle_receipt(Service&, Connection&, const node::Node& receipt);
 // acks.cc
 void handle_ack(Service&, Connection&, const node::Node& ack);
 // Takes what `stanza` acknowledges out of the queue. False: nothing fits.
-bool settle(Service&, Device& device, std::string_view tag, const std::string& id, const node::Jid& from,
-            const std::optional<node::Jid>& participant);
+bool settle(Service&, Device& device, std::string_view tag, const std::string& id,
+            const node::Jid& from, const std::optional<node::Jid>& participant);
 void tick_acks(Service&, Connection&);
 // offline_queue.cc
 void begin_backlog(Service&, Connection&);

@@ -11,8 +11,8 @@ constexpr std::array<std::string_view, 3> kModes = {"query", "full", "delta"};
 constexpr std::array<std::string_view, 7> kContexts = {
     "message", "interactive", "background", "voip", "notification", "add", "delta"};
 constexpr std::array<std::string_view, 12> kProtocols = {
-    "devices",  "lid",           "contact", "business",          "status", "picture", "username",
-    "sidelist", "text_status",   "bot",     "disappearing_mode", "feature"};
+    "devices",  "lid",         "contact", "business",          "status", "picture", "username",
+    "sidelist", "text_status", "bot",     "disappearing_mode", "feature"};
 
 template <class Set>
 bool in(const Set& set, std::string_view item) {
@@ -112,7 +112,8 @@ void handle_usync(Service& service, Connection& connection, const node::Node& iq
   if (list == nullptr) return refused(rule::kUsync, "no list");
   bool lid_mode = false;
   for (const node::Node& protocol : query->children()) {
-    if (!in(kProtocols, protocol.tag)) return refused(rule::kUsync, "unknown protocol " + protocol.tag);
+    if (!in(kProtocols, protocol.tag))
+      return refused(rule::kUsync, "unknown protocol " + protocol.tag);
     if (protocol.tag == "devices" && protocol.attr("version") != "2") {
       return refused(rule::kUsync, "devices version is not 2");
     }

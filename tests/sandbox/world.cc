@@ -16,7 +16,9 @@ FaultPolicy& World::faults() { return *service_->faults_; }
 void World::on_stanza(StanzaObserver observer) { service_->observer_ = std::move(observer); }
 Settings& World::settings() { return service_->settings_; }
 UnixMillis World::now_ms() const { return service_->now(); }
-void World::set_clock_offset(std::chrono::milliseconds offset) { service_->offset_ = offset.count(); }
+void World::set_clock_offset(std::chrono::milliseconds offset) {
+  service_->offset_ = offset.count();
+}
 Random& World::random() { return service_->random_; }
 void World::tick() { service_->tick(); }
 
@@ -106,7 +108,9 @@ const PendingRegistration* World::registration(ConnectionId id) {
   return &connection->registration;
 }
 
-const LinkCodeHello* World::link_code(const std::string& pn) { return find_link_code(*service_, pn); }
+const LinkCodeHello* World::link_code(const std::string& pn) {
+  return find_link_code(*service_, pn);
+}
 
 bool World::send_primary_hello(const std::string& pn, const Bytes& wrapped_primary_ephemeral,
                                const Bytes& primary_identity_pub) {

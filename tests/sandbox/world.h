@@ -1,10 +1,10 @@
 // The service itself: accounts, their devices, what is queued for them, and the rules by which
 // everything that a device says is judged (dossier 1 section 14, dossier 2 section 13).
 //
-// Single-threaded and without sockets: connection.h feeds it frames, phone.h and admin.h drive it in
-// process, tests call it directly. Time enters through now_ms() (a Clock plus a settable offset) and
-// tick(), which the owner calls a few times per second. Answers leave through Port::deliver, never
-// from inside another Port's deliver. All memory is lost at exit: a sandbox starts empty.
+// Single-threaded and without sockets: connection.h feeds it frames, phone.h and admin.h drive it
+// in process, tests call it directly. Time enters through now_ms() (a Clock plus a settable offset)
+// and tick(), which the owner calls a few times per second. Answers leave through Port::deliver,
+// never from inside another Port's deliver. All memory is lost at exit: a sandbox starts empty.
 #pragma once
 
 #include <chrono>
@@ -81,15 +81,15 @@ enum class ScanStatus { ok, unknown_ref, refused };
 
 struct ScannedQr {
   ScanStatus status = ScanStatus::unknown_ref;
-  std::string text;            // why not
+  std::string text;             // why not
   ConnectionId connection = 0;  // of the registration
   Account* account = nullptr;   // the account whose phone scans
   Bytes adv_secret;             // 32 bytes out of the QR
 };
 
 // What the phone says to let a companion in. `device_identity` is a serialized
-// ADVSignedDeviceIdentityHMAC over ADVDeviceIdentity{rawID, timestamp, keyIndex}; take keyIndex from
-// Account::next_key_index (and count it up). The server appoints the device number.
+// ADVSignedDeviceIdentityHMAC over ADVDeviceIdentity{rawID, timestamp, keyIndex}; take keyIndex
+// from Account::next_key_index (and count it up). The server appoints the device number.
 struct PairOffer {
   Bytes device_identity;
   std::string platform = "android";
@@ -138,8 +138,8 @@ class PhoneHooks {
 
 // --- Faults ------------------------------------------------------------------------------------
 
-// What is to happen to one stanza. Applied in this order: end_with, cut, instead, drop, hold, delay,
-// copies.
+// What is to happen to one stanza. Applied in this order: end_with, cut, instead, drop, hold,
+// delay, copies.
 struct Fate {
   std::optional<node::Node> end_with;  // send this (stream:error, failure), then end the stream
   bool cut = false;                    // drop the connection without a word
@@ -191,12 +191,12 @@ struct Settings {
   uint32_t minimum_build = 1'000'000'000;  // ClientPayload appVersion {2, 3000, N}
   std::string media_host = "127.0.0.1:8443";
   size_t low_prekeys = 10;
-  std::chrono::seconds keepalive{60};       // rule A2
-  std::chrono::seconds ack_deadline{10};    // rule C1
-  std::chrono::seconds first_ref{60};       // rule Q3
+  std::chrono::seconds keepalive{60};     // rule A2
+  std::chrono::seconds ack_deadline{10};  // rule C1
+  std::chrono::seconds first_ref{60};     // rule Q3
   std::chrono::seconds next_ref{20};
   bool require_token = false;  // rule M13: a new chat needs a privacy token
-  bool server_pings = false;  // Baileys and whatsmeow do not answer them: rule A3 only on demand
+  bool server_pings = false;   // Baileys and whatsmeow do not answer them: rule A3 only on demand
 };
 
 // Companion as seen by the admin API.
@@ -220,7 +220,7 @@ class World {
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
-  void set_hooks(PhoneHooks* hooks);    // nullptr: none; must outlive the World
+  void set_hooks(PhoneHooks* hooks);     // nullptr: none; must outlive the World
   void set_faults(FaultPolicy* faults);  // nullptr: none; must outlive the World
   FaultPolicy& faults();
   using StanzaObserver = std::function<void(const StanzaEvent&)>;
@@ -244,7 +244,8 @@ class World {
   std::vector<Account*> accounts();
   std::vector<DeviceInfo> devices(const Account& account);
 
-  // Virtual phones: a device that is connected while attached. Queued stanzas are delivered at once.
+  // Virtual phones: a device that is connected while attached. Queued stanzas are delivered at
+  // once.
   void attach(const DeviceJid& device, Port& port);
   void detach(const DeviceJid& device);
   // A stanza from an attached device.
@@ -266,7 +267,8 @@ class World {
   // Anything the server itself wants to say to a device: queued until acknowledged when it is a
   // message, receipt, notification or call. `id` is set when missing. False: no such device.
   bool send(const DeviceJid& device, node::Node stanza);
-  // Sends the last `count` acknowledged stanzas of the device again, marked offline. Returns how many.
+  // Sends the last `count` acknowledged stanzas of the device again, marked offline. Returns how
+  // many.
   size_t redeliver(const DeviceJid& device, size_t count);
   // Ends the connection of a device, with a last stanza if given.
   bool end(const DeviceJid& device, const std::optional<node::Node>& last);
@@ -281,8 +283,8 @@ class World {
   // failure.
   void begin(ConnectionId connection, const Bytes& noise_static, const Bytes& client_payload);
   void receive(ConnectionId connection, node::Node stanza);
-  // The frame did not decode (B1), or another rule of the transport was broken: records, answers and
-  // ends the stream.
+  // The frame did not decode (B1), or another rule of the transport was broken: records, answers
+  // and ends the stream.
   void malformed(ConnectionId connection, const std::string& rule, const std::string& text);
   void record(const std::string& rule, ConnectionId connection, const std::string& text);
   void closed(ConnectionId connection);

@@ -78,5 +78,14 @@ TEST(Backoff, FirstAttemptIsSpread) {
   EXPECT_LT(Backoff::first(seconds(10), 0.9999), seconds(10));
 }
 
+TEST(Backoff, KeepsASecondBetweenAttemptsEvenWhenCleared) {
+  Backoff backoff;
+  const SteadyTime now{std::chrono::hours(1)};
+  EXPECT_LE(backoff.earliest(), now);
+  backoff.attempted(now);
+  backoff.clear();
+  EXPECT_EQ(backoff.earliest(), now + std::chrono::seconds(1));
+}
+
 }  // namespace
 }  // namespace wab::session

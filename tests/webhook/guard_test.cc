@@ -133,7 +133,9 @@ TEST(Network, Parses) {
   for (const auto& row : table) {
     const auto network = Network::parse(row.text);
     ASSERT_EQ(network.has_value(), row.prefix >= 0) << row.text;
-    if (network) EXPECT_EQ(network->prefix, static_cast<unsigned>(row.prefix)) << row.text;
+    if (network) {
+      EXPECT_EQ(network->prefix, static_cast<unsigned>(row.prefix)) << row.text;
+    }
   }
 }
 

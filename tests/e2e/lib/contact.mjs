@@ -14,6 +14,21 @@ import { pause } from './programs.mjs'
 // libsignal talks on the console, whatever logger Baileys is given.
 for (const word of ['log', 'info', 'warn']) console[word] = () => {}
 
+// Baileys leaves timers behind that would keep the process for half a minute after its sockets have ended.
+const timers = new Set()
+const { setTimeout: later, setInterval: every } = globalThis
+for (const [name, make] of [['setTimeout', later], ['setInterval', every]]) {
+  globalThis[name] = Object.assign((...args) => {
+    const timer = make(...args)
+    timers.add(new WeakRef(timer))
+    return timer
+  }, make)
+}
+export function releaseTimers() {
+  for (const timer of timers) timer.deref()?.unref()
+  timers.clear()
+}
+
 const silent = pino({ level: 'silent' })
 
 export const pnJid = pn => `${pn}@s.whatsapp.net`

@@ -251,7 +251,9 @@ export class Bridge {
   // Setup, operator, organization, admin token of the organization.
   async bootstrap() {
     const setup_token = await this.setupToken()
-    const operator = await this.must('POST', '/v1/setup', { setup_token, email: 'ops@example.org', password: randomBytes(12).toString('hex') }, null)
+    this.email = `operator-${randomBytes(6).toString('hex')}@example.org`
+    this.password = randomBytes(12).toString('hex')
+    const operator = await this.must('POST', '/v1/setup', { setup_token, email: this.email, password: this.password }, null)
     this.operatorToken = operator.token
     return this.organization('Example')
   }

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { Bridge, eventually, remove, startSandbox, workDir } from './programs.mjs'
 import { Receiver } from './receiver.mjs'
-import { Contact, pnJid } from './contact.mjs'
+import { Contact, pnJid, releaseTimers } from './contact.mjs'
 
 export { pnJid }
 
@@ -16,7 +16,7 @@ export class Stage {
     this.contacts = []
     this.seenViolations = 0
     this.seenLog = 0
-    this.allowed = (process.env.WAB_ALLOW ?? '').split(',')
+    this.allowed = []
     this.allowedErrors = []
   }
   async open() {
@@ -50,6 +50,7 @@ export class Stage {
     await this.sandbox?.program.stop()
     for (const receiver of this.receivers ?? []) await receiver.close()
     if (!process.env.WAB_KEEP && this.dir) remove(this.dir)
+    releaseTimers()
   }
   // Rules that the running test breaks on purpose.
   allow(...rules) {
@@ -68,14 +69,13 @@ export class Stage {
     this.seenLog = Math.max(0, log.length - 1)
     assert.deepEqual(errors.filter(line => !this.allowedErrors.some(event => line.includes(`"event":"${event}"`))), [], 'errors in the log of the bridge')
     for (const receiver of this.receivers) assert.deepEqual(receiver.problems, [], 'problems at the receiver')
-    this.allowed = (process.env.WAB_ALLOW ?? '').split(',')
+    this.allowed = []
     this.allowedErrors = []
   }
   async restart({ signal = 'SIGTERM' } = {}) {
     if (signal === 'SIGKILL') await this.bridge.kill()
     else assert.equal((await this.bridge.stop()).code, 0, 'the bridge ends with 0')
     await this.bridge.start()
-    if (process.env.WAB_READY) await this.bridge.program.line(/service.ready/)
     await this.bridge.until(this.session.id, 'WORKING')
   }
   async working() {

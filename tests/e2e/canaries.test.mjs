@@ -1,0 +1,156 @@
+// Nothing that belongs to a tenant or opens a door may lie in the clear in the data directory.
+import test from 'node:test'
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { stage } from './lib/stage.mjs'
+import { Receiver } from './lib/receiver.mjs'
+
+const unique = () => randomBytes(9).toString('hex')
+const s = stage('canaries', { session: false })
+const canaries = new Map() // what it is -> text or bytes
+
+// Every form in which a program might have written it.
+function forms(value) {
+  const raw = Buffer.isBuffer(value) ? value : Buffer.from(value, 'utf8')
+  const out = [['raw', raw], ['hex', Buffer.from(raw.toString('hex'))], ['HEX', Buffer.from(raw.toString('hex').toUpperCase())]]
+  // Base64 of something longer that holds it: three alignments, without the ends that depend on the neighbours.
+  for (const shift of [0, 1, 2]) {
+    const encoded = Buffer.concat([Buffer.alloc(shift), raw]).toString('base64').replace(/=+$/, '')
+    const inner = encoded.slice(shift === 0 ? 0 : 4, encoded.length - (encoded.length % 4 === 0 && (raw.length + shift) % 3 === 0 ? 0 : 2))
+    if (inner.length >= 8) {
+      out.push([`base64+${shift}`, Buffer.from(inner)], [`base64url+${shift}`, Buffer.from(inner.replaceAll('+', '-').replaceAll('/', '_'))])
+    }
+  }
+  out.push(['utf16', Buffer.from(raw.toString('latin1'), 'utf16le')], ['backwards', Buffer.from(raw).reverse()])
+  return out
+}
+
+function files(dir) {
+  return readdirSync(dir).flatMap(name => {
+    const path = join(dir, name)
+    return statSync(path).isDirectory() ? files(path) : [path]
+  })
+}
+
+function search(dir, wanted) {
+  const found = []
+  let bytes = 0
+  for (const path of files(dir)) {
+    const content = readFileSync(path)
+    bytes += content.length
+    for (const [what, value] of wanted) {
+      for (const [form, needle] of forms(value)) {
+        if (content.includes(needle)) found.push(`${what} (${form}) in ${path.slice(dir.length + 1)}`)
+      }
+      if (path.includes(value.toString('latin1'))) found.push(`${what} in the name ${path}`)
+    }
+  }
+  return { found, bytes }
+}
+
+test('a tenant lives through everything that leaves traces', { timeout: 90000 }, async () => {
+  const plant = (what, value) => {
+    assert.ok(value && value.length >= 8, `${what} is long enough to be found only when it is there`)
+    canaries.set(what, value)
+    return value
+  }
+  const { bridge } = s
+  const receiver = await new Receiver().listen()
+  s.receivers.push(receiver)
+  const path = plant('path of the webhook', `hook-${unique()}`)
+  const header = plant('value of an endpoint header', `header-${unique()}`)
+  const endpoint = await bridge.must('POST', '/v1/webhooks', { url: receiver.url.replace('/hook', `/${path}`), headers: { 'X-Secret': header } })
+  receiver.secrets.push(endpoint.secret)
+  plant('webhook secret as written', endpoint.secret.slice('whsec_'.length))
+  plant('webhook secret, bytes', Buffer.from(endpoint.secret.slice('whsec_'.length), 'base64'))
+  plant('token of the organization', bridge.token.slice('wab_'.length))
+  plant('token of the operator', bridge.operatorToken.slice('wab_'.length))
+  plant('password of the operator', bridge.password)
+  plant('e-mail of the operator', bridge.email)
+  plant('metadata of a session', `metadata-${unique()}`)
+  const session = await bridge.must('POST', '/v1/sessions', { name: plant('name of a session', `session-${unique()}`), metadata: { crm: canaries.get('metadata of a session') } })
+  await bridge.must('POST', `/v1/sessions/${session.id}/start`)
+  const qr = await bridge.qr(session.id)
+  const [, noise, identity, adv] = qr.code.split('#').at(-1).split(',')
+  for (const [what, value] of [['noise key', noise], ['identity key', identity], ['adv secret', adv]]) {
+    plant(`${what}, bytes`, Buffer.from(value, 'base64'))
+    plant(`${what} as written`, value)
+  }
+  assert.equal((await s.sandbox.scan(qr.code)).status, 200)
+  const working = await bridge.until(session.id, 'WORKING')
+  s.session = { ...working, id: session.id }
+  plant('own number', working.me.pn)
+  plant('own LID', working.me.lid)
+
+  const ana = await s.contact(plant('name of a contact', `Ana-${unique()}`))
+  plant('number of a contact', ana.pn)
+  plant('LID of a contact', ana.lid)
+  const phone = await s.sandbox.account(plant('name of a phone', `Paula-${unique()}`))
+  const subject = plant('subject of a group', `subject-${unique()}`)
+  const { id: group } = await s.sandbox.must('POST', '/groups', { creator: phone.pn, subject, participants: [working.me.pn, ana.pn] })
+  plant('id of a group', group.split('@')[0])
+  const incoming = plant('text that came in', `incoming-${unique()}`)
+  await ana.sendText(`${working.me.pn}@s.whatsapp.net`, incoming)
+  await receiver.text(incoming)
+  const outgoing = plant('text that went out', `outgoing-${unique()}`)
+  const sent = await s.send(ana.pn, outgoing, {}, { 'idempotency-key': plant('idempotency key', `key-${unique()}`) })
+  await ana.received(outgoing)
+  await s.reached(sent.id, 'delivered')
+  const toGroup = plant('text to a group', `group-${unique()}`)
+  await s.send(group, toGroup)
+  await ana.received(toGroup)
+  const fromGroup = plant('text from a group', `group-${unique()}`)
+  await ana.sendText(group, fromGroup)
+  await receiver.text(fromGroup)
+  // An undelivered event, and a message that waits: what is kept longest.
+  receiver.answer = () => 500
+  const stuck = plant('text of an undelivered event', `stuck-${unique()}`)
+  await ana.sendText(`${working.me.pn}@s.whatsapp.net`, stuck)
+  await s.receiver.text(stuck)
+  await ana.close()
+  const waiting = await s.send(ana.pn, plant('text that waits', `waiting-${unique()}`))
+  await s.reached(waiting.id, 'sent')
+  plant('root key', Buffer.from(readFileSync(join(s.dir, 'root.key'), 'utf8').trim(), 'hex'))
+  assert.ok(canaries.size >= 20, `${canaries.size} canaries`)
+})
+
+test('the search can find what is there, in each of its forms', () => {
+  const control = `control-${unique()}`
+  const path = join(s.bridge.data, 'control')
+  for (const [form, bytes] of forms(control)) {
+    writeFileSync(path, Buffer.concat([randomBytes(37), bytes, randomBytes(41)]))
+    assert.ok(search(s.bridge.data, [['control', control]]).found.some(one => one.startsWith(`control (${form})`)), form)
+  }
+  writeFileSync(path, JSON.stringify({ blob: Buffer.from(`ab${control}cd`).toString('base64') }))
+  assert.equal(search(s.bridge.data, [['control', control]]).found.length > 0, true)
+  unlinkSync(path)
+  assert.deepEqual(search(s.bridge.data, [['control', control]]).found, [])
+})
+
+test('none of the canaries is in the data directory while the bridge runs', () => {
+  const { found, bytes } = search(s.bridge.data, canaries)
+  assert.ok(bytes > 10000, 'there is data')
+  assert.deepEqual(found, [])
+})
+
+test('nor after a kill, nor after an orderly end', async () => {
+  await s.bridge.kill()
+  assert.deepEqual(search(s.bridge.data, canaries).found, [])
+  await s.bridge.start()
+  await s.working()
+  assert.equal((await s.bridge.stop()).code, 0)
+  assert.deepEqual(search(s.bridge.data, canaries).found, [])
+  await s.bridge.start()
+  await s.working()
+})
+
+test('nor is any text, secret, token or password in the log', () => {
+  const log = readFileSync(s.bridge.log)
+  const found = []
+  for (const [what, value] of canaries) {
+    for (const [form, needle] of forms(value)) if (log.includes(needle)) found.push(`${what} (${form})`)
+  }
+  assert.deepEqual(found, [])
+})
