@@ -22,11 +22,11 @@ using boost::asio::awaitable;
 
 // What the operator configured, the same for all sessions.
 struct Settings {
-  Key32 noise_root_key{};           // WhatsApp's, or a sandbox's
-  ClientProfile profile;            // version, name shown on the phone
-  uint32_t prekeys_first = 812;     // uploaded after pairing
-  uint32_t prekeys_refill = 812;    // uploaded when the server runs low
-  bool presence_available = false;  // true stops the phone's own notifications
+  Key32 noise_root_key{};                   // WhatsApp's, or a sandbox's
+  ClientProfile profile;                    // version, name shown on the phone
+  uint32_t prekeys_first = 812;             // uploaded after pairing
+  uint32_t prekeys_refill = 812;            // uploaded when the server runs low
+  bool presence_available = false;          // true stops the phone's own notifications
   bool unsafe_early_ack_for_tests = false;  // answers before the write: crash tests must see it
 };
 

@@ -96,6 +96,8 @@ awaitable<Result<void>> Overlay::preload(std::vector<storage::Key> keys) {
       again = again || find(keys[i]) == nullptr;
       continue;
     }
+    // Or is on its way: it hides this answer now and must not leave it behind.
+    if (find(keys[i]) != nullptr) continue;
     if ((*values)[i]) clean_bytes_ += (*values)[i]->size();
     clean_.emplace(keys[i], std::move((*values)[i]));
   }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const results = join(root, 'build/test-results')
-const release = join(root, 'build/release')
+const dev = join(root, 'build/dev')
 const fuzz = join(root, 'build/fuzz')
 const modules = join(root, 'tests/e2e/node_modules')
 const out = text => process.stdout.write(text + '\n')
@@ -156,7 +156,7 @@ async function oneByOne(parts) {
   for (const part of parts) await part.run()
 }
 
-const programs = { WAB_BIN_DIR: join(release, 'bin') }
+const programs = { WAB_BIN_DIR: join(dev, 'bin') }
 const unitPrograms = () => [...readFileSync(join(root, 'tests/CMakeLists.txt'), 'utf8').matchAll(/^wab_test\((\w+)/gm)].map(match => match[1])
 
 const suites = [
@@ -170,28 +170,28 @@ const suites = [
   },
   {
     name: 'unit',
-    build: () => build('release'),
-    parts: () => unitPrograms().map(name => ({ name: `unit/${name}`, run: () => gtest(`unit/${name}`, join(release, 'bin', name)) }))
+    build: () => build('dev'),
+    parts: () => unitPrograms().map(name => ({ name: `unit/${name}`, run: () => gtest(`unit/${name}`, join(dev, 'bin', name)) }))
   },
   {
     name: 'scripts',
-    build: () => build('release', ['waslo-bridge', 'waslo-sandbox']),
+    build: () => build('dev', ['waslo-bridge', 'waslo-sandbox']),
     parts: () => [{ name: 'scripts/quickstart', run: quickstart }]
   },
   {
     name: 'differential',
     build: async () => {
       linkModules('tests/differential', ['baileys', 'libsignal'])
-      return build('release', ['codec_peer', 'signal_peer'])
+      return build('dev', ['codec_peer', 'signal_peer'])
     },
     parts: () => filesIn('tests/differential', /\.test\.mjs$/).map(file => {
       const name = `differential/${basename(file, '.test.mjs')}`
-      return { name, run: () => nodeTest(name, file, { env: programs }) }
+      return { name, run: () => nodeTest(name, file, { env: { WAB_CASES: '200', ...process.env, ...programs } }) }
     })
   },
   {
     name: 'e2e',
-    build: () => build('release', ['waslo-bridge', 'waslo-sandbox']),
+    build: () => build('dev', ['waslo-bridge', 'waslo-sandbox']),
     parts: () => filesIn('tests/e2e', /\.test\.mjs$/).map(file => {
       const name = `e2e/${basename(file, '.test.mjs')}`
       return { name, run: () => nodeTest(name, file, { env: programs, limit: 1200 }) }
@@ -228,7 +228,7 @@ async function fuzzOne(target) {
 async function quickstart() {
   const dir = mkdtempSync(join(tmpdir(), 'waslo-tour-'))
   const place = join(dir, 'tour')
-  const tour = ['--bin', join(release, 'bin'), '--dir', place]
+  const tour = ['--bin', join(dev, 'bin'), '--dir', place]
   const script = name => join(root, 'scripts', name)
   try {
     await check('scripts/quickstart --once', script('quickstart'), ['--once', ...tour], { limit: 300 })

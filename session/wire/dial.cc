@@ -141,6 +141,9 @@ awaitable<Result<std::unique_ptr<ByteStream>>> Dialer::dial(Target target, DialR
   if (addresses.empty() && (!rules.proxy || rules.judge)) {
     CO_TRY(addresses, co_await resolve(target.host, rules.judge, deadline));
   }
+  if (rules.judge && !std::all_of(addresses.begin(), addresses.end(), rules.judge)) {
+    co_return fail(WireError::not_allowed, "address");
+  }
   std::unique_ptr<TcpStream> plain;
   if (rules.proxy) {
     const AddressJudge exempt;

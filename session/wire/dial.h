@@ -18,7 +18,7 @@ struct Target {
   uint16_t port = 0;
   bool tls = true;
   std::string server_name;  // to verify; empty: host
-  // Already looked up and judged: dialled as they are, in this order.
+  // Already looked up: dialled as they are, in this order, after the judge was asked again.
   std::vector<boost::asio::ip::address> addresses;
 };
 

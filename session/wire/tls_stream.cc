@@ -159,6 +159,7 @@ Result<std::shared_ptr<Tls>> start(TcpStream& plain, const TlsContext& context) 
   tls->ssl = SSL_new(context.get());
   if (tls->ssl == nullptr || SSL_set_fd(tls->ssl, tls->core->fd()) != 1) {
     ERR_clear_error();
+    tls->core->close();
     return fail(WireError::tls, "tls start");
   }
   return tls;

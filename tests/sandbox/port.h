@@ -26,8 +26,8 @@ class Port {
 // A virtual WhatsApp account. The identity key is the phone's Signal identity and the account key
 // that signs companions.
 struct Account {
-  std::string pn;         // digits, "15550100001"
-  std::string lid;        // digits
+  std::string pn;   // digits, "15550100001"
+  std::string lid;  // digits
   std::string push_name;
   signal::KeyPair identity;
   uint32_t registration_id = 0;

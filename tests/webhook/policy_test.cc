@@ -168,7 +168,7 @@ TEST(DeliveryState, ComesBackAsItWas) {
 }
 
 TEST(DeliveryState, BytesAreFixed) {
-  EXPECT_EQ(to_hex(encode({3, 1'795'000'000'123, true})), "010100000003000001a1eeef767b");
+  EXPECT_EQ(to_hex(encode({3, 1'795'000'000'123, true})), "010100000003000001a1ee565e7b");
 }
 
 TEST(DeliveryState, RubbishReadsAsAFreshDelivery) {

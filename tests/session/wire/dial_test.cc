@@ -206,7 +206,10 @@ TEST_F(DialTest, JudgedAddressesAreDialledAsTheyAre) {
   expect(to, {});
   DialRules rules;
   rules.judge = is_public;
-  expect(to, rules, WireError::not_allowed);  // again, once connected
+  expect(to, rules, WireError::not_allowed);
+  rules.proxy = proxy("secret");
+  expect(to, rules, WireError::not_allowed);
+  EXPECT_TRUE(seen_.requests.empty());
 }
 
 TEST_F(DialTest, ThroughAProxyWithItsCredentials) {
