@@ -212,6 +212,7 @@ export class Bridge {
     writeFileSync(this.config, text)
   }
   async start() {
+    this.starts = (this.starts ?? 0) + 1
     this.program = new Program('waslo-bridge', join(binDir, 'waslo-bridge'), ['serve', '--config', this.config], {
       env: this.env,
       log: this.log

