@@ -159,6 +159,7 @@ class Service {
     // Not before every session is known: a 404 for one that exists would be believed. Callers wait
     // in the backlog of the open port meanwhile.
     listener_.start();
+    co_await sessions_.start_wanted();
     std::cout << "waslo-bridge listening on "
               << (config_.http.tls_certificate.empty() ? "http" : "https") << "://"
               << host_of(config_.http.listen) << ":" << listener_.port() << ", ops on "

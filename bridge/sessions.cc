@@ -237,9 +237,17 @@ awaitable<Outcome<session::MessageView>> Sessions::do_message(Shard& shard, OrgI
 }
 
 awaitable<void> Sessions::do_recover(Shard& shard, storage::OrgScope org, SessionView stored) {
-  const bool wanted = stored.wanted;
-  auto entry = co_await add(shard, org, std::move(stored));
-  if (entry && wanted) (*entry)->session->start();
+  // One that does not open is in the log and in the list; the others go on.
+  (void)co_await add(shard, org, std::move(stored));
+}
+
+awaitable<void> Sessions::do_start_wanted(Shard& shard) {
+  std::vector<EntryPtr> entries;
+  for (const auto& [id, entry] : shard.entries) entries.push_back(entry);
+  for (const auto& entry : entries) {
+    if (entry->view.wanted && !entry->erased && !shard.closing) entry->session->start();
+    co_await yield_shard();
+  }
 }
 
 awaitable<void> Sessions::do_close(Shard& shard) {
@@ -430,6 +438,14 @@ awaitable<Result<size_t>> Sessions::recover(storage::OrgScope org) {
     after = page.next;
   } while (!after.empty());
   co_return found;
+}
+
+awaitable<void> Sessions::start_wanted() {
+  for (auto& shard : state_) {
+    Shard* one = shard.get();
+    std::function<awaitable<void>()> work = [this, one] { return do_start_wanted(*one); };
+    co_await on<void>(one->executor, std::move(work));
+  }
 }
 
 awaitable<std::map<std::string, size_t>> Sessions::count() {

@@ -21,9 +21,10 @@ class Sessions final : public SessionDirectory {
   Sessions(Shards& shards, SessionWorld& world, const Config& config);
   ~Sessions() override;
 
-  // After a start: opens every session of this organization and connects those that are wanted,
-  // spread by the dial budget.
+  // After a start: opens every session of this organization, from the disk alone.
   awaitable<Result<size_t>> recover(storage::OrgScope org);
+  // Then connects those that are wanted, spread by the dial budget.
+  awaitable<void> start_wanted();
   // Finishes what sessions hold and closes them; no call after.
   awaitable<void> close();
   // Sessions by status word, for readiness and metrics.
@@ -83,6 +84,7 @@ class Sessions final : public SessionDirectory {
   awaitable<Outcome<session::MessageView>> do_message(Shard& shard, OrgId org, SessionId id,
                                                       MessageRowId message);
   awaitable<void> do_recover(Shard& shard, storage::OrgScope org, SessionView stored);
+  awaitable<void> do_start_wanted(Shard& shard);
   awaitable<void> do_close(Shard& shard);
   awaitable<Outcome<void>> wish(storage::OrgScope org, SessionId id, Wish wish);
 

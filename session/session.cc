@@ -226,6 +226,7 @@ awaitable<void> Actor::run() {
     co_await keep_distance();
     if (!wanted_ || closing_ || lost_) break;
     const bool was_paired = engine_.me.paired();
+    const uint64_t wish = wishes_;
     const Ending ending = co_await connect_once();
     engine_.open = false;
     engine_.conn.reset();
@@ -236,6 +237,8 @@ awaitable<void> Actor::run() {
     engine_.overlay.forget_clean();
     probe().disconnects.add();
     if (!wanted_ || closing_ || lost_) break;
+    if (wishes_ != wish)
+      continue;  // a restart cut the connection: come back, whatever it looked like
 
     log_info("session.connection_ended", {{"session", engine_.ctx.scope().session().text()},
                                           {"code", ending.reason.code},

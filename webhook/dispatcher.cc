@@ -1,5 +1,7 @@
 #include "webhook/dispatcher.h"
 
+#include <set>
+
 #include "storage/base/log.h"
 #include "storage/base/metrics.h"
 #include "webhook/signature.h"
@@ -44,6 +46,17 @@ struct Dispatcher::Worker {
   // The store may owe more than `lanes` holds; true at the start and after an overflow.
   bool behind = true;
   bool missed = false;  // something was offered and not taken since the reload began
+  // What ended while the store was being read: its answer may still hold it.
+  bool reading = false;
+  std::set<std::pair<SessionId, uint64_t>> ended;
+  struct Reading {
+    explicit Reading(Worker& worker) : of(worker) { of.reading = true; }
+    ~Reading() {
+      of.reading = false;
+      of.ended.clear();
+    }
+    Worker& of;
+  };
   Event wake;
 };
 
@@ -106,6 +119,7 @@ void Dispatcher::offer(EndpointId id, const storage::DeliveryRow& row,
 // Takes deliveries from the store into memory, as many as fit. False when the store did not answer.
 awaitable<bool> Dispatcher::reload(std::shared_ptr<Worker> worker) {
   worker->missed = false;
+  const Worker::Reading reading(*worker);
   std::optional<storage::DeliveryKey> after;
   for (;;) {
     const EndpointId id = worker->endpoint.id;
@@ -116,7 +130,8 @@ awaitable<bool> Dispatcher::reload(std::shared_ptr<Worker> worker) {
     }
     for (auto& row : *page) {
       Item item{row.session, row.seq, row.lane, decode_state(row.state), std::nullopt};
-      if (!item.state.exhausted && !worker->lanes.push(std::move(item))) co_return true;
+      if (item.state.exhausted || worker->ended.contains({row.session, row.seq})) continue;
+      if (!worker->lanes.push(std::move(item))) co_return true;
     }
     if (page->size() < kPage) break;
     const auto& last = page->back();
@@ -129,7 +144,8 @@ awaitable<bool> Dispatcher::reload(std::shared_ptr<Worker> worker) {
 
 awaitable<void> Dispatcher::run(std::shared_ptr<Worker> worker) {
   while (!closing_ && !worker->removed) {
-    if (worker->behind && worker->lanes.empty()) {
+    // Half empty is enough: what waits for a later try must not keep the rest out.
+    if (worker->behind && worker->lanes.size() <= options_.in_memory / 2) {
       const bool answered = co_await reload(worker);
       if (!answered) {
         co_await worker->wake.wait_until(clock_.steady() + kStoreTrouble);
@@ -149,7 +165,7 @@ awaitable<void> Dispatcher::run(std::shared_ptr<Worker> worker) {
       }
     }
     if (started) continue;
-    if (worker->behind && worker->lanes.empty()) continue;
+    if (worker->behind && worker->lanes.size() <= options_.in_memory / 2) continue;
     if (in_flight_ >= options_.max_in_flight) {
       co_await room_.wait();
       continue;
@@ -240,6 +256,7 @@ awaitable<void> Dispatcher::attempt(std::shared_ptr<Worker> worker, Item item) {
   }
   if (delivered || state.exhausted) {
     worker->lanes.done(item);
+    if (worker->reading) worker->ended.insert({item.session, item.seq});
   } else {
     worker->lanes.later(item, state);
   }

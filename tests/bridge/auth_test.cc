@@ -53,6 +53,10 @@ TEST(Auth, TokensAreStoredHashedOnly) {
 TEST(Auth, TokensExpire) {
   Bench bench;
   const auto a = bench.tenant("A");
+  for (const char* bad : {"0s", "400d", "soon"}) {
+    const auto body = json{{"name", "x"}, {"role", "viewer"}, {"expires_in", bad}}.dump();
+    EXPECT_EQ(bench.call("POST", "/v1/tokens", body, a.owner).status, 400) << bad;
+  }
   auto answer = bench.call("POST", "/v1/tokens",
                            R"({"name":"short","role":"viewer","expires_in":"1h"})", a.owner);
   ASSERT_EQ(answer.status, 201) << answer.body;
@@ -64,12 +68,6 @@ TEST(Auth, TokensExpire) {
   EXPECT_EQ(bench.call("GET", "/v1/sessions", "", token).status, 401);
   bench.clock.advance(24h * 90);
   EXPECT_EQ(bench.call("GET", "/v1/sessions", "", a.owner).status, 401);
-  for (const char* bad : {"0s", "400d", "soon"}) {
-    const auto body = json{{"name", "x"}, {"role", "viewer"}, {"expires_in", bad}}.dump();
-    EXPECT_NE(
-        bench.call("POST", "/v1/tokens", body, bench.tenant("B" + std::string(bad)).owner).status,
-        201);
-  }
 }
 
 TEST(Auth, ARevokedTokenIsRefusedByTheNextRequest) {

@@ -159,3 +159,17 @@ test('start, stop and restart may be said at any time and twice', async () => {
   for (const verb of ['stop', 'logout', 'restart', 'stop', 'stop']) await act(fresh.id, verb)
   assert.equal((await s.bridge.status(fresh.id)).status, 'STOPPED')
 })
+
+test('a restart while a QR code is on show shows a new one', async () => {
+  const session = await s.bridge.must('POST', '/v1/sessions', { name: 'restarted before it is paired' })
+  await s.bridge.must('POST', `/v1/sessions/${session.id}/start`)
+  const first = await s.bridge.qr(session.id)
+  await s.bridge.must('POST', `/v1/sessions/${session.id}/restart`)
+  const second = await eventually('another code', async () => {
+    const answer = await s.bridge.call('GET', `/v1/sessions/${session.id}/qr`, undefined, s.bridge.token, { accept: 'application/json' })
+    return answer.status === 200 && answer.json.code !== first.code && answer.json
+  })
+  assert.ok(second.code)
+  assert.equal((await s.bridge.status(session.id)).status, 'SCAN_QR_CODE')
+  await s.bridge.must('POST', `/v1/sessions/${session.id}/stop`)
+})

@@ -184,7 +184,10 @@ class DispatcherTest : public testing::Test {
 DISPATCHER_TEST(SuccessErasesTheDeliveryInOneCommit,
                 (endpoint.headers = {{"x-tenant", "seven"}, {"webhook-id", "forged"}})) {
   co_await owe(1, 1);
-  co_await until([this] { return !recorded.empty(); });
+  {
+    std::function<bool()> ready = [this] { return !recorded.empty(); };
+    co_await until(std::move(ready));
+  }
   EXPECT_EQ(recorded.size(), 1u);
   EXPECT_EQ(recorded[0].delivered.size(), 1u);
   EXPECT_TRUE(recorded[0].deliveries.empty() && recorded[0].put.empty());
@@ -210,7 +213,10 @@ DISPATCHER_TEST(SuccessErasesTheDeliveryInOneCommit,
 DISPATCHER_TEST(AFailureIsTriedAgainWithTheSameIdAndBytes, (options.schedule = {2ms, 2ms, 2ms})) {
   receiver.status = [this](const auto&) { return receiver.seen.size() < 3 ? 500 : 200; };
   co_await owe(1, 1);
-  co_await until([this] { return recorded.size() == 3; });
+  {
+    std::function<bool()> ready = [this] { return recorded.size() == 3; };
+    co_await until(std::move(ready));
+  }
   EXPECT_EQ(receiver.ids(), (std::vector<std::string>{"evt_1", "evt_1", "evt_1"}));
   for (const auto& request : receiver.seen) {
     EXPECT_EQ(request.body, receiver.seen[0].body);
@@ -232,7 +238,12 @@ DISPATCHER_TEST(TheLastFailureLeavesADeadLetter, (options.schedule = {1ms})) {
   receiver.status = [](const auto&) { return 500; };
   co_await owe(1, 1);
   co_await owe(2, 1);
-  co_await until([this] { return receiver.seen.size() == 4 && dispatcher->waiting() == 0; });
+  {
+    std::function<bool()> ready = [this] {
+      return receiver.seen.size() == 4 && dispatcher->waiting() == 0;
+    };
+    co_await until(std::move(ready));
+  }
   EXPECT_EQ(receiver.ids(), (std::vector<std::string>{"evt_1", "evt_1", "evt_2", "evt_2"}));
   const auto left = co_await owed();
   EXPECT_EQ(left.size(), 2u);
@@ -243,7 +254,10 @@ DISPATCHER_TEST(GoneEndsTheEndpointAndKeepsWhatItIsOwed, (options.schedule = {1m
   receiver.status = [](const auto&) { return 410; };
   co_await owe(1, 1);
   co_await owe(2, 1);
-  co_await until([this] { return !recorded.empty(); });
+  {
+    std::function<bool()> ready = [this] { return !recorded.empty(); };
+    co_await until(std::move(ready));
+  }
   EXPECT_EQ(gone, std::vector<EndpointId>{endpoint.id});
   const auto left = co_await owed();
   EXPECT_EQ(left.size(), 2u);
@@ -252,8 +266,14 @@ DISPATCHER_TEST(GoneEndsTheEndpointAndKeepsWhatItIsOwed, (options.schedule = {1m
   const size_t before = receiver.seen.size();
   EXPECT_EQ(before, 1u);
   dispatcher->set_endpoint(org, endpoint);
-  co_await until([this, before] { return receiver.seen.size() == before + 2; });
-  co_await until([this] { return dispatcher->waiting() == 0; });
+  {
+    std::function<bool()> ready = [this, before] { return receiver.seen.size() == before + 2; };
+    co_await until(std::move(ready));
+  }
+  {
+    std::function<bool()> ready = [this] { return dispatcher->waiting() == 0; };
+    co_await until(std::move(ready));
+  }
 }
 
 DISPATCHER_TEST(AChatKeepsItsOrderAndDoesNotBlockOthers, (options.schedule = {1ms, 1ms, 1ms})) {
@@ -262,7 +282,12 @@ DISPATCHER_TEST(AChatKeepsItsOrderAndDoesNotBlockOthers, (options.schedule = {1m
     return request.headers.get("webhook-id") == "evt_1" && failures-- > 0 ? 500 : 200;
   };
   for (uint64_t seq = 1; seq <= 20; ++seq) co_await owe(seq, seq % 2 ? 1 : 2);
-  co_await until([this] { return receiver.seen.size() == 22 && dispatcher->waiting() == 0; });
+  {
+    std::function<bool()> ready = [this] {
+      return receiver.seen.size() == 22 && dispatcher->waiting() == 0;
+    };
+    co_await until(std::move(ready));
+  }
   std::vector<std::string> odd, even;
   for (const auto& id : receiver.ids()) {
     (std::stoi(id.substr(4)) % 2 ? odd : even).push_back(id);
@@ -278,7 +303,12 @@ DISPATCHER_TEST(AChatKeepsItsOrderAndDoesNotBlockOthers, (options.schedule = {1m
 DISPATCHER_TEST(WhatDoesNotFitInMemoryIsReadAgain, (options.in_memory = 4)) {
   for (uint64_t seq = 1; seq <= 600; ++seq) co_await owe(seq, static_cast<uint8_t>(seq % 3));
   EXPECT_LE(dispatcher->waiting(), 4u);
-  co_await until([this] { return recorded.size() >= 600 && dispatcher->waiting() == 0; });
+  {
+    std::function<bool()> ready = [this] {
+      return recorded.size() >= 600 && dispatcher->waiting() == 0;
+    };
+    co_await until(std::move(ready));
+  }
   const auto left = co_await owed();
   EXPECT_TRUE(left.empty());
   EXPECT_EQ(receiver.seen.size(), 600u) << "lost or sent twice";
@@ -297,14 +327,23 @@ DISPATCHER_TEST(ABlockedChatDoesNotHoldTheOthersAfterAnOverflow,
   };
   co_await owe(1, 1);
   for (uint64_t seq = 2; seq <= 40; ++seq) co_await owe(seq, 2);
-  co_await until([this] { return receiver.seen.size() >= 40; });
-  co_await until([this] { return dispatcher->waiting() == 1; });
+  {
+    std::function<bool()> ready = [this] { return receiver.seen.size() >= 40; };
+    co_await until(std::move(ready));
+  }
+  {
+    std::function<bool()> ready = [this] { return dispatcher->waiting() == 1; };
+    co_await until(std::move(ready));
+  }
   EXPECT_EQ(receiver.seen.size(), 40u) << "sent twice";
   const auto left = co_await owed();
   EXPECT_EQ(left.size(), 1u);
   // And what comes now is not held up either.
   co_await owe(41, 2);
-  co_await until([this] { return receiver.seen.size() == 41; });
+  {
+    std::function<bool()> ready = [this] { return receiver.seen.size() == 41; };
+    co_await until(std::move(ready));
+  }
 }
 
 class DispatcherRestart : public DispatcherTest {
@@ -313,7 +352,10 @@ class DispatcherRestart : public DispatcherTest {
     for (uint64_t seq = 1; seq <= 3; ++seq) co_await owe(seq, 1, false);
   }
   awaitable<void> after() {
-    co_await until([this] { return recorded.size() == 3; });
+    {
+      std::function<bool()> ready = [this] { return recorded.size() == 3; };
+      co_await until(std::move(ready));
+    }
     EXPECT_EQ(receiver.ids(), (std::vector<std::string>{"evt_1", "evt_2", "evt_3"}));
   }
 };
@@ -325,7 +367,10 @@ TEST_F(DispatcherRestart, StartsWithWhatTheStoreOwes) {
 
 DISPATCHER_TEST(APrivateTargetIsNotDialled, (guard = Guard({}))) {
   co_await owe(1, 1);
-  co_await until([this] { return !recorded.empty(); });
+  {
+    std::function<bool()> ready = [this] { return !recorded.empty(); };
+    co_await until(std::move(ready));
+  }
   EXPECT_TRUE(receiver.seen.empty());
   const auto left = co_await owed();
   EXPECT_EQ(left.size(), 1u);
@@ -335,7 +380,10 @@ DISPATCHER_TEST(ARedirectIsAFailureAndNotFollowed,
                 (receiver.extra.set("location", receiver.url() + "/elsewhere"))) {
   receiver.status = [](const auto&) { return 307; };
   co_await owe(1, 1);
-  co_await until([this] { return !recorded.empty(); });
+  {
+    std::function<bool()> ready = [this] { return !recorded.empty(); };
+    co_await until(std::move(ready));
+  }
   EXPECT_EQ(receiver.seen.size(), 1u);
   EXPECT_EQ(receiver.seen[0].target, "/hook");
   EXPECT_TRUE(recorded[0].delivered.empty());
@@ -345,7 +393,10 @@ DISPATCHER_TEST(AReceiverThatNeverAnswersIsBounded, (options.timeout = 40ms)) {
   receiver.status = [](const auto&) { return kNoAnswer; };
   const auto begun = std::chrono::steady_clock::now();
   co_await owe(1, 1);
-  co_await until([this] { return !recorded.empty(); });
+  {
+    std::function<bool()> ready = [this] { return !recorded.empty(); };
+    co_await until(std::move(ready));
+  }
   EXPECT_GE(std::chrono::steady_clock::now() - begun, 40ms);
   EXPECT_TRUE(recorded[0].delivered.empty());
   EXPECT_EQ(decode_state(recorded[0].deliveries[0].state).attempts, 1u);
@@ -354,17 +405,26 @@ DISPATCHER_TEST(AReceiverThatNeverAnswersIsBounded, (options.timeout = 40ms)) {
 DISPATCHER_TEST(NoMoreThanTheWindowIsUnderWay, (options.window = 3, endpoint.ordered = false)) {
   receiver.status = [](const auto&) { return kNoAnswer; };
   for (uint64_t seq = 1; seq <= 10; ++seq) co_await owe(seq, 1);
-  co_await until([this] { return receiver.seen.size() == 3; });
+  {
+    std::function<bool()> ready = [this] { return receiver.seen.size() == 3; };
+    co_await until(std::move(ready));
+  }
   for (int i = 0; i < 20; ++i) co_await yield_shard();
   EXPECT_EQ(receiver.seen.size(), 3u);
   receiver.release();
-  co_await until([this] { return recorded.size() == 10; });
+  {
+    std::function<bool()> ready = [this] { return recorded.size() == 10; };
+    co_await until(std::move(ready));
+  }
 }
 
 DISPATCHER_TEST(ARemovedEndpointLeavesNothingBehind, (options.schedule = {1ms, 1ms})) {
   receiver.status = [](const auto&) { return kNoAnswer; };
   co_await owe(1, 1);
-  co_await until([this] { return receiver.seen.size() == 1; });
+  {
+    std::function<bool()> ready = [this] { return receiver.seen.size() == 1; };
+    co_await until(std::move(ready));
+  }
   dispatcher->remove_endpoint(endpoint.id);
   receiver.release();
   co_await dispatcher->close(test::soon());

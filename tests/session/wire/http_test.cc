@@ -186,7 +186,8 @@ awaitable<void> streams(std::string version, bool chunked) {
   head.headers.add("content-type", "text/event-stream");
   Result<void> begun = co_await connection.begin_stream(std::move(head), soon());
   Result<void> piece = co_await connection.write_piece(view("data: 1\n\n"), soon());
-  Result<void> empty = co_await connection.write_piece({}, soon());
+  const ByteView nothing;
+  Result<void> empty = co_await connection.write_piece(nothing, soon());
   Result<void> end = co_await connection.end_stream(soon());
   EXPECT_TRUE(begun && piece && empty && end);
   const std::string sent = to_string(output);
