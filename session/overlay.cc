@@ -82,27 +82,27 @@ awaitable<Result<std::optional<Bytes>>> Overlay::get(storage::Key key) {
 
 awaitable<Result<void>> Overlay::preload(std::vector<storage::Key> keys) {
   std::erase_if(keys, [this](const storage::Key& key) { return find(key) != nullptr; });
-  if (keys.empty()) co_return ok();
-  ++loading_;
-  std::vector<storage::Key> asked = keys;
-  auto values = co_await context_.load(std::move(asked));
-  if (--loading_ == 0) settled_.swap(settled_while_loading_);
-  const auto& overtaken = loading_ == 0 ? settled_ : settled_while_loading_;
-  if (!values) co_return fail(values.error());
-  bool again = false;
-  for (size_t i = 0; i < keys.size() && i < values->size(); ++i) {
-    // A commit of the same row landed while the disk was asked: what it answered may be older.
-    if (overtaken.contains(keys[i])) {
-      again = again || find(keys[i]) == nullptr;
-      continue;
+  while (!keys.empty()) {
+    // What lands while the disk is asked: its answer for such a row may be the older one.
+    std::set<storage::Key> overtaken;
+    reads_.insert(&overtaken);
+    std::vector<storage::Key> asked = keys;
+    auto values = co_await context_.load(std::move(asked));
+    reads_.erase(&overtaken);
+    if (!values) co_return fail(values.error());
+    std::vector<storage::Key> again;
+    for (size_t i = 0; i < keys.size() && i < values->size(); ++i) {
+      // On its way to the disk: it hides this answer now and must not leave it behind.
+      if (find(keys[i]) != nullptr) continue;
+      if (overtaken.contains(keys[i])) {
+        again.push_back(keys[i]);
+        continue;
+      }
+      if ((*values)[i]) clean_bytes_ += (*values)[i]->size();
+      clean_.emplace(keys[i], std::move((*values)[i]));
     }
-    // Or is on its way: it hides this answer now and must not leave it behind.
-    if (find(keys[i]) != nullptr) continue;
-    if ((*values)[i]) clean_bytes_ += (*values)[i]->size();
-    clean_.emplace(keys[i], std::move((*values)[i]));
+    keys = std::move(again);
   }
-  if (loading_ == 0) settled_.clear();
-  if (again) co_return co_await preload(std::move(keys));
   co_return ok();
 }
 
@@ -223,7 +223,7 @@ void Overlay::settle(Batch batch) {
   changes_pending_ -= batch.changes;
   if (clean_bytes_ > kMaxCleanBytes) forget_clean();
   for (auto& [key, value] : batch.rows) {
-    if (loading_ > 0) settled_while_loading_.insert(key);
+    for (auto* read : reads_) read->insert(key);
     if (next_.rows.contains(key) || !worth_keeping(key.kind)) {
       wipe_value(value);
       continue;

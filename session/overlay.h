@@ -107,8 +107,7 @@ class Overlay {
   Batch writing_;  // on its way to the disk
   std::map<storage::Key, std::optional<Bytes>> clean_;
   size_t clean_bytes_ = 0;
-  size_t loading_ = 0;  // reads of the disk under way
-  std::set<storage::Key> settled_while_loading_, settled_;
+  std::set<std::set<storage::Key>*> reads_;  // rows that landed during each read of the disk
   size_t changes_pending_ = 0;
   bool closed_ = false;
   bool failed_ = false;

@@ -169,6 +169,24 @@ OVERLAY_TEST(AnAnswerDuringACommitDoesNotOutliveIt) {
   }
 }
 
+OVERLAY_TEST(TwoReadsThatAreOvertakenDoNotKeepEachOtherWaiting) {
+  put(kNotKept, "a", "old");
+  put(kNotKept, "b", "old");
+  co_await overlay.drained();
+  context.loads.shut();
+  std::string a, b;
+  spawn(loop.get_executor(), get_into(kNotKept, "a", a), "test.get");
+  spawn(loop.get_executor(), get_into(kNotKept, "b", b), "test.get");
+  co_await settle();
+  put(kNotKept, "a", "new");
+  put(kNotKept, "b", "new");
+  co_await overlay.drained();
+  context.loads.open();
+  co_await settle();
+  EXPECT_EQ(a, "new");
+  EXPECT_EQ(b, "new");
+}
+
 OVERLAY_TEST(ReadersWaitForRoom) {
   context.commits.shut();
   for (size_t i = 0; i < Overlay::kMaxPending; ++i) put(kKept, "a", std::to_string(i));
