@@ -32,7 +32,8 @@ class Backoff {
 
   // Holds for whatever a person asks for, too: wait until here, then say attempted().
   SteadyTime earliest() const { return earliest_; }
-  void attempted(SteadyTime now) { earliest_ = now + kFloor; }
+  // A tenth more than the floor: the server counts from when our bytes reach it.
+  void attempted(SteadyTime now) { earliest_ = now + kFloor + kFloor / 10; }
 
   int step() const { return failures_ + penalty_; }
 
