@@ -60,11 +60,11 @@ need_node() {
   if [ "$major" -lt 20 ]; then export NODE_OPTIONS="${NODE_OPTIONS:-} --experimental-global-webcrypto"; fi
 }
 
-# The npm modules of tests/e2e, as its lock file says. None of their install scripts is run.
+# need_modules FOLDER: its npm modules, as its lock file says. None of their install scripts is run.
 need_modules() {
-  local folder="$root/tests/e2e" stamp="$root/tests/e2e/node_modules/.waslo-lock"
+  local folder="$root/$1" stamp="$root/$1/node_modules/.waslo-lock"
   if cmp -s "$folder/package-lock.json" "$stamp"; then return; fi
-  step "Installing the npm modules of tests/e2e"
+  step "Installing the npm modules of $1"
   (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund) || die "npm could not install the modules"
   cp "$folder/package-lock.json" "$stamp"
 }

@@ -1,6 +1,6 @@
 // What scripts/test does once everything is installed. See its --help.
 import { spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +10,8 @@ const results = join(root, 'build/test-results')
 const dev = join(root, 'build/dev')
 const fuzz = join(root, 'build/fuzz')
 const modules = join(root, 'tests/e2e/node_modules')
+const tools = join(root, 'tests/tools/node_modules')
+const tables = join(results, 'tables')
 const out = text => process.stdout.write(text + '\n')
 
 const wish = { only: [], fuzzSeconds: 30 }
@@ -138,12 +140,21 @@ async function check(name, command, args, options) {
 
 // Node looks for modules beside the test file: a folder of links, which git ignores, stands there.
 function linkModules(folder, names) {
-  mkdirSync(join(root, folder, 'node_modules'), { recursive: true })
+  const whole = join(root, folder, 'node_modules')
+  if (existsSync(whole) && lstatSync(whole).isSymbolicLink()) rmSync(whole)
+  mkdirSync(whole, { recursive: true })
   for (const name of names) {
     const link = join(root, folder, 'node_modules', name)
     rmSync(link, { recursive: true, force: true })
     symlinkSync(join(modules, name), link)
   }
+}
+
+// The same for the tests that judge with tests/tools: one link to all of its modules.
+function linkTools(folder) {
+  const link = join(root, folder, 'node_modules')
+  rmSync(link, { recursive: true, force: true })
+  symlinkSync(tools, link)
 }
 
 async function twoAtATime(parts) {
@@ -158,7 +169,7 @@ async function oneByOne(parts) {
 
 // The other side computes its curve in JavaScript: fewer cases of each kind, so that the whole stays short.
 const slow = file => file.endsWith('signal.test.mjs')
-const programs = { WAB_BIN_DIR: join(dev, 'bin') }
+const programs = { WAB_BIN_DIR: join(dev, 'bin'), WAB_TABLES_DIR: tables }
 const unitPrograms = () => [...readFileSync(join(root, 'tests/CMakeLists.txt'), 'utf8').matchAll(/^wab_test\((\w+)/gm)].map(match => match[1])
 
 const suites = [
@@ -173,7 +184,7 @@ const suites = [
   {
     name: 'unit',
     build: () => build('dev'),
-    parts: () => unitPrograms().map(name => ({ name: `unit/${name}`, run: () => gtest(`unit/${name}`, join(dev, 'bin', name)) }))
+    parts: () => unitPrograms().map(name => ({ name: `unit/${name}`, run: () => gtest(`unit/${name}`, join(dev, 'bin', name), programs) }))
   },
   {
     name: 'scripts',
@@ -199,6 +210,17 @@ const suites = [
       return { name, run: () => nodeTest(name, file, { env: programs, limit: 1200 }) }
     })
   },
+  ...['edge', 'console', 'clients', 'packages', 'documents'].filter(name => existsSync(join(root, 'tests', name))).map(name => ({
+    name,
+    build: async () => {
+      linkTools(`tests/${name}`)
+      return build('dev', ['waslo-bridge', 'waslo-sandbox'])
+    },
+    parts: () => filesIn(`tests/${name}`, /\.test\.mjs$/).map(file => {
+      const part = `${name}/${basename(file, '.test.mjs')}`
+      return { name: part, run: () => nodeTest(part, file, { env: programs, limit: 1200 }) }
+    })
+  })),
   {
     name: 'fuzz',
     order: twoAtATime,
@@ -246,6 +268,15 @@ async function quickstart() {
   }
 }
 
+// Tests that are a table say how many of its rows held: {name, rows, passed} in a file of their own.
+function showTables() {
+  for (const name of filesIn('build/test-results/tables', /\.json$/)) {
+    const table = JSON.parse(readFileSync(join(root, name), 'utf8'))
+    out(`table  ${table.name}: ${table.passed} of ${table.rows} rows hold`)
+    if (table.passed !== table.rows || !(table.rows > 0)) count(`table ${table.name}`, 0, 1)
+  }
+}
+
 // ---- all of it -------------------------------------------------------------------------------------
 
 const wanted = name => wish.only.length === 0 || wish.only.some(one => name === one || name.startsWith(one + '/'))
@@ -262,7 +293,7 @@ async function main() {
     return 2
   }
   rmSync(results, { recursive: true, force: true })
-  mkdirSync(results, { recursive: true })
+  mkdirSync(tables, { recursive: true })
   const began = Date.now()
   const built = new Map()
   for (const suite of all) {
@@ -281,6 +312,7 @@ async function main() {
     }
     built.set(suite.name, seconds(start))
   }
+  showTables()
   out(`\n${[...built].map(([name, took]) => `${name} ${took} s`).join(', ')}; ${seconds(began)} s in all on ${cpus().length} processors`)
   if (failures.length > 0) out(`failed: ${failures.join(', ')}`)
   out(`${tally.passed} passed, ${tally.failed} failed`)
