@@ -70,7 +70,8 @@ class PhoneCompanion : public ::testing::Test, protected SandboxFixture {
     return node::Jid::lid(world.account_by_pn(pn)->lid, device);
   }
   // <to> for one device, with a session made from its bundle when there is none.
-  node::Node sealed(const node::Jid& device, ByteView plaintext) {
+  node::Node sealed(const node::Jid& device, ByteView plaintext,
+                    const std::string& decrypt_fail = {}) {
     if (!keys.has_session(signal_address(device))) {
       node::Node fetch = iq("get", "encrypt", id());
       fetch.add(node::Node("key").add(node::Node("user").set("jid", device)));
@@ -81,12 +82,14 @@ class PhoneCompanion : public ::testing::Test, protected SandboxFixture {
     auto out = keys.encrypt(signal_address(device), plaintext);
     node::Node enc("enc");
     enc.set("v", "2").set("type", out->prekey ? "pkmsg" : "msg").bytes(std::move(out->bytes));
+    if (!decrypt_fail.empty()) enc.set("decrypt-fail", decrypt_fail);
     return std::move(node::Node("to").set("jid", device).add(std::move(enc)));
   }
-  void sends(const std::string& message_id, ByteView to_ben, ByteView own_copy) {
+  void sends(const std::string& message_id, ByteView to_ben, ByteView own_copy,
+             const std::string& decrypt_fail = {}) {
     node::Node participants("participants");
-    participants.add(sealed(lid("15550100002"), to_ben));
-    participants.add(sealed(lid("15550100001"), own_copy));
+    participants.add(sealed(lid("15550100002"), to_ben, decrypt_fail));
+    participants.add(sealed(lid("15550100001"), own_copy, decrypt_fail));
     node::Node message("message");
     message.set("id", message_id).set("to", lid("15550100002")).set("type", "text");
     message.add(std::move(participants));
@@ -243,6 +246,18 @@ TEST_F(PhoneCompanion, AWellMadeSendReachesBothPhones) {
   EXPECT_EQ(ana.inbox()[0].chat.text(), "15550100002@s.whatsapp.net");
   EXPECT_EQ(companion.ear.last("receipt", "3EB0A1").attr("from"), lid("15550100002").text());
   EXPECT_EQ(rules(), "");
+}
+
+TEST_F(PhoneCompanion, ARevocationMustNotBeHidden) {
+  pairs();
+  const Bytes text = text_message({"x", {}, {}, {}});
+  sends("3EB0A1", text, device_sent_message(lid("15550100002").text(), text));
+  const Bytes revoke = revoke_message({lid("15550100002").text(), true, "3EB0A1", ""});
+  const Bytes copy = device_sent_message(lid("15550100002").text(), revoke);
+  sends("3EB0A2", revoke, copy);
+  EXPECT_EQ(rules(), "");
+  sends("3EB0A3", revoke, copy, "hide");
+  EXPECT_TRUE(violated(rule::kHiddenRevoke)) << rules();
 }
 
 TEST_F(PhoneCompanion, OwnCopiesMustBeWrappedForTheRightChat) {
