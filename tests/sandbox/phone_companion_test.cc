@@ -9,6 +9,7 @@
 #include "tests/sandbox/keys.h"
 #include "tests/sandbox/phone.h"
 #include "tests/sandbox/phone_pairing.h"
+#include "tests/sandbox/rules.h"
 
 namespace wab::sandbox {
 namespace {
