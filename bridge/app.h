@@ -16,6 +16,8 @@
 
 namespace wab::bridge {
 
+class Google;
+
 struct App {
   const Config& config;
   storage::Store& store;
@@ -28,6 +30,7 @@ struct App {
   SessionDirectory& sessions;
   EndpointDirectory& endpoints;
   EventFeed& events;
+  Google* google = nullptr;  // null: Google sign-in is off
 };
 
 }  // namespace wab::bridge

@@ -68,6 +68,8 @@ const ConfigKey kKeys[] = {
      "File with the secret of that client."},
     {"auth.google_issuer", SLOT(auth.google_issuer), "https://accounts.google.com",
      "Issuer whose identity tokens are accepted.", http_url},
+    {"auth.google_ca_file", SLOT(auth.google_ca_file), "",
+     "PEM file of the authorities to trust for the issuer; empty is the system's."},
     {"auth.allowed_domains", SLOT(auth.allowed_domains), "",
      "Hosted domains whose accounts may sign in."},
     {"webhook.allow_private_targets", SLOT(webhook.allow_private_targets), "",
@@ -318,6 +320,12 @@ Failure check_together(const Config& config) {
   }
   if (!config.auth.google_client_id.empty() && config.auth.google_client_secret_file.empty()) {
     return "auth.google_client_secret_file: required with auth.google_client_id";
+  }
+  if (!config.auth.google_client_id.empty() && config.http.public_url.empty()) {
+    return "http.public_url: required with auth.google_client_id; Google sends browsers back there";
+  }
+  if (!config.auth.google_issuer.starts_with("https://")) {
+    return "auth.google_issuer: write a URL with https://";
   }
   return std::nullopt;
 }

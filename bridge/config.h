@@ -38,7 +38,7 @@ struct Config {
   } whatsapp;
   struct {
     Seconds token_ttl_default{};
-    std::string google_client_id, google_client_secret_file, google_issuer;
+    std::string google_client_id, google_client_secret_file, google_issuer, google_ca_file;
     Texts allowed_domains;
   } auth;
   struct {

@@ -329,7 +329,7 @@ std::vector<FieldError> validate_query(const Shape& shape, const Query& query) {
       if (candidate.name == key) field = &candidate;
     }
     if (!field) {
-      out.push_back({pointer, "is not a known parameter"});
+      if (!shape.open) out.push_back({pointer, "is not a known parameter"});
       continue;
     }
     json typed = value;

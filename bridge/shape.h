@@ -63,6 +63,7 @@ struct Shape {
   std::string_view name;  // under components/schemas
   std::span<const Field> fields;
   int64_t min_fields = 0;  // at least so many must be given: 1 in a PATCH
+  bool open = false;       // of a query: unknown parameters are ignored, as OAuth asks of a client
 };
 
 struct FieldError {
