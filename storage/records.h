@@ -27,6 +27,13 @@ enum class Kind : uint8_t {
   idempotency = 19,
   message_index = 20,  // name: message row id -> session
   audit = 21,
+  attempt_log = 22,       // name: endpoint id; which attempts are kept
+  attempt = 23,           // name: endpoint id "/" number; one wire attempt, 30 days
+  attempt_of_event = 24,  // name: event id "/" endpoint id; its newest attempt
+  dead_log = 25,          // name: endpoint id; which dead letters are kept
+  dead_letter = 26,       // name: endpoint id "/" number; 30 days
+  endpoint_health = 27,   // name: endpoint id; since when it fails, what was told
+  replay_job = 28,        // name: job id; progress of a replay, 30 days
   // Session: identity and Signal state ("auth").
   identity = 32,        // device identity: noise, identity, signed prekey, account blob
   head = 33,            // sequence numbers and counters, rewritten by every commit
