@@ -17,6 +17,7 @@
 namespace wab::bridge {
 
 class Google;
+class PairingLinks;
 
 struct App {
   const Config& config;
@@ -30,7 +31,8 @@ struct App {
   SessionDirectory& sessions;
   EndpointDirectory& endpoints;
   EventFeed& events;
-  Google* google = nullptr;  // null: Google sign-in is off
+  Google* google = nullptr;               // null: Google sign-in is off
+  PairingLinks* pairing_links = nullptr;  // set by whoever serves
 };
 
 }  // namespace wab::bridge

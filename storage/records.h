@@ -20,6 +20,8 @@ enum class Kind : uint8_t {
   token_lookup = 4,     // name: hex of the token's keyed hash -> organization and token id
   setup_token = 5,
   browser_session = 6,
+  pairing_secret = 14,  // name: hex of the link's keyed hash -> organization and link
+  pairing_visit = 15,   // name: hex of the cookie's keyed hash -> organization and link
   // Organization (nil session).
   token = 16,
   endpoint = 17,        // webhook endpoint with its secrets
@@ -34,6 +36,7 @@ enum class Kind : uint8_t {
   dead_letter = 26,       // name: endpoint id "/" number; 30 days
   endpoint_health = 27,   // name: endpoint id; since when it fails, what was told
   replay_job = 28,        // name: job id; progress of a replay, 30 days
+  pairing_link = 30,      // name: link id
   // Session: identity and Signal state ("auth").
   identity = 32,        // device identity: noise, identity, signed prekey, account blob
   head = 33,            // sequence numbers and counters, rewritten by every commit
