@@ -4,9 +4,6 @@ namespace wab::bridge {
 namespace {
 
 constexpr std::string_view kRoles[] = {"viewer", "agent", "admin", "owner", "operator"};
-constexpr std::string_view kPermissions[] = {"sessions:read",  "sessions:write", "messages:read",
-                                             "messages:write", "webhooks:read",  "webhooks:write",
-                                             "events:read",    "tokens:read",    "tokens:write"};
 
 template <class E, size_t N>
 std::optional<E> parse(const std::string_view (&words)[N], std::string_view word) {
@@ -22,12 +19,12 @@ std::string_view role_word(Role role) { return kRoles[static_cast<size_t>(role)]
 std::optional<Role> parse_role(std::string_view word) { return parse<Role>(kRoles, word); }
 
 std::string_view permission_word(Permission permission) {
-  return kPermissions[static_cast<size_t>(permission)];
+  return kPermissionWords[static_cast<size_t>(permission)];
 }
 std::optional<Permission> parse_permission(std::string_view word) {
-  return parse<Permission>(kPermissions, word);
+  return parse<Permission>(kPermissionWords, word);
 }
-std::span<const std::string_view> permission_words() { return kPermissions; }
+std::span<const std::string_view> permission_words() { return kPermissionWords; }
 
 Permissions Permissions::of(Role role) {
   Permissions out;
@@ -36,7 +33,8 @@ Permissions Permissions::of(Role role) {
   for (const auto one : {sessions_read, messages_read, webhooks_read, events_read}) out.add(one);
   if (role >= Role::agent) out.add(messages_write);
   if (role >= Role::admin) {
-    for (const auto one : {sessions_write, webhooks_write, tokens_read, tokens_write}) out.add(one);
+    for (const auto one : {sessions_write, webhooks_write, tokens_read, tokens_write, audit_read})
+      out.add(one);
   }
   return out;
 }

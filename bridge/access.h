@@ -27,7 +27,11 @@ enum class Permission : uint8_t {
   events_read,
   tokens_read,
   tokens_write,
+  audit_read,
 };
+inline constexpr std::string_view kPermissionWords[] = {
+    "sessions:read",  "sessions:write", "messages:read", "messages:write", "webhooks:read",
+    "webhooks:write", "events:read",    "tokens:read",   "tokens:write",   "audit:read"};
 std::string_view permission_word(Permission permission);  // "sessions:read"
 std::optional<Permission> parse_permission(std::string_view word);
 std::span<const std::string_view> permission_words();

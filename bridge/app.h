@@ -4,6 +4,7 @@
 // threads it may be used on.
 #pragma once
 
+#include "bridge/audit.h"
 #include "bridge/auth.h"
 #include "bridge/config.h"
 #include "bridge/endpoint_directory.h"
@@ -31,6 +32,7 @@ struct App {
   SessionDirectory& sessions;
   EndpointDirectory& endpoints;
   EventFeed& events;
+  Audit& audit;
   Google* google = nullptr;               // null: Google sign-in is off
   PairingLinks* pairing_links = nullptr;  // set by whoever serves
 };

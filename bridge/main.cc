@@ -56,6 +56,15 @@ int run(int argc, char** argv) {
   user_make->add_option("--password-file", password_file, "File whose first line is the password")
       ->required();
 
+  auto* audit = app.add_subcommand("audit", "The audit log, while the service is stopped")
+                    ->require_subcommand(1);
+  auto* audit_check =
+      with_config(audit->add_subcommand("verify", "Check every entry of every organization"));
+  std::string export_path;
+  audit_check->add_option("--export", export_path,
+                          "Check this export instead; - reads it from "
+                          "standard input");
+
   auto* session = app.add_subcommand("session", "Sessions, over the API")->require_subcommand(1);
   ApiTarget api{"http://127.0.0.1:8080", ""};
   std::string session_id;
@@ -93,6 +102,7 @@ int run(int argc, char** argv) {
   if (!config) return kExitUsage;
   if (token_make->parsed()) return token_create(*config, wish);
   if (user_make->parsed()) return user_create(*config, email, password_file);
+  if (audit_check->parsed()) return audit_verify(*config, export_path);
   if (doctor_command->parsed()) return doctor(*config);
   if (serve_command->parsed()) {
     if (check) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "bridge/audited.h"
 #include "bridge/browser.h"
 #include "bridge/routes/tables.h"
 #include "bridge/strict_json.h"
@@ -17,9 +18,10 @@ constexpr std::chrono::seconds kWindow{60};
 
 bool is_unsafe(std::string_view method) { return method != "GET" && method != "HEAD"; }
 
-const std::span<const Route> kTables[] = {
-    document_routes(), setup_routes(),   login_routes(),   organization_routes(), token_routes(),
-    session_routes(),  pairing_routes(), message_routes(), webhook_routes(),      event_routes()};
+const std::span<const Route> kTables[] = {document_routes(),     setup_routes(),   login_routes(),
+                                          organization_routes(), token_routes(),   session_routes(),
+                                          pairing_routes(),      message_routes(), webhook_routes(),
+                                          event_routes(),        audit_routes()};
 
 struct Found {
   const Route* route = nullptr;
@@ -100,6 +102,12 @@ Outcome<void> judge_access(const Route& route, const Caller& caller) {
                       "The token lacks " + std::string(permission_word(route.permission)) + ".");
       }
       break;
+    case Access::either:
+      if (!caller.is_operator() && !caller.permissions().has(route.permission)) {
+        return refuse(Code::forbidden,
+                      "The token lacks " + std::string(permission_word(route.permission)) + ".");
+      }
+      break;
     default:
       break;
   }
@@ -160,7 +168,7 @@ awaitable<Outcome<Answer>> run(App& app, const Request& request, const Route& ro
             std::move(ids),
             ticket ? &*ticket : nullptr,
             reference ? &*reference : nullptr};
-  auto answer = co_await route.handler(call);
+  auto answer = co_await run_audited(call, route);
   if (!answer || !ticket || ticket->used() || answer->status >= 300) co_return answer;
   // The effect is durable and naturally repeatable; a crash before this write repeats it.
   storage::Commit commit{storage::Scope(caller->scope())};
@@ -195,7 +203,11 @@ awaitable<Outcome<Answer>> pass(App& app, const Request& request, Found& found, 
     }
     if (over) co_return refuse(std::move(*over));
     const auto allowed = judge_access(route, *caller);
-    if (!allowed) co_return refuse(allowed.error());
+    if (!allowed) {
+      auto noted = co_await note_refusal(app, request, route, *caller, allowed.error());
+      if (!noted) co_return refuse(noted.error());
+      co_return refuse(allowed.error());
+    }
   }
   const auto query = judge_query(route, request);
   if (!query) co_return refuse(query.error());

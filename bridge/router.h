@@ -18,6 +18,21 @@ enum class Access : uint8_t {
   session,       // whoever is logged in, operators too
   operators,     // operators only
   organization,  // a caller of an organization with the route's permission
+  either,        // such a caller, or an operator, each for their own rows
+};
+
+// When the entry of the audit log is written; see bridge/audit.h.
+enum class AuditOrder : uint8_t {
+  around,  // "begun" before the handler, the outcome after it
+  after,   // the outcome alone: the effect is worth nothing without the answer (sign-in)
+};
+
+// What a handler adds to its entry.
+struct AuditNote {
+  std::string actor;   // as whom, on routes without a caller: an e-mail address, a user's id
+  std::string target;  // instead of the ids of the path and of what was made
+  std::string detail;
+  std::optional<storage::OrgScope> organization;  // whose log is told as well
 };
 
 // One call of a handler; lives in the router's frame while the handler runs.
@@ -29,6 +44,7 @@ struct Call {
   std::vector<std::string> ids;  // path parameters in order, judged by their handler
   Idempotency::Ticket* ticket;   // null without Idempotency-Key
   const std::string* repeated;   // the reference of an earlier answer to the same key
+  AuditNote note = {};           // for the audit log, when the route has an action there
 
   storage::OrgScope org() const { return caller->scope(); }
   // A query parameter that was judged to be a number.
@@ -66,6 +82,8 @@ struct Route {
   Handler handler;
   std::span<const Reply> replies;
   std::span<const Code> problems = {};  // beyond those every route has
+  std::string_view audit = {};          // "session.delete"; empty: not in the audit log (reads)
+  AuditOrder audit_order = AuditOrder::around;
 };
 
 // All tables of routes/*, in the order of the document.

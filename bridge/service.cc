@@ -116,6 +116,7 @@ class Service {
         limits_(clock_, random_),
         idempotency_(store, clock_, random_),
         feed_(executors(shards)),
+        audit_(store, clock_, scopes_.deployment(), executors(shards)),
         compute_(compute),
         whatsapp_(lookup, std::move(whatsapp_trust)),
         receivers_(lookup, std::move(public_trust)),
@@ -130,7 +131,7 @@ class Service {
                    [this](const storage::OrgScope& org, EndpointId id,
                           const EndpointRecord* record) { deliveries_.changed(org, id, record); }),
         app_{config_, store_,       clock_,    random_,    auth_, people_,
-             limits_, idempotency_, sessions_, endpoints_, feed_},
+             limits_, idempotency_, sessions_, endpoints_, feed_, audit_},
         listener_(shards, app_),
         ops_(shards, config.ops.listen, [this] { return not_ready(); }) {
     deliveries_.on_gone([this](storage::OrgScope org, EndpointId id) {
@@ -262,6 +263,7 @@ class Service {
   Limits limits_;
   Idempotency idempotency_;
   EventFeed feed_;
+  Audit audit_;
   BlockingPool& compute_;
   wire::Dialer whatsapp_;
   wire::Dialer receivers_;

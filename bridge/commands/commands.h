@@ -20,6 +20,8 @@ struct NewToken {
 };
 int token_create(const Config& config, const NewToken& wish);
 int user_create(const Config& config, const std::string& email, const std::string& password_file);
+// audit.cc: reads every chain of the store, or one export, and says what is wrong.
+int audit_verify(const Config& config, const std::string& export_path);
 // sessions.cc: over the API.
 struct ApiTarget {
   std::string url;         // http://127.0.0.1:8080

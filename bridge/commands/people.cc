@@ -3,6 +3,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "bridge/audit.h"
 #include "bridge/auth.h"
 #include "bridge/commands/commands.h"
 #include "bridge/parts.h"
@@ -19,7 +20,21 @@ int complain(const std::string& line, int code = kExitFailed) {
 struct Desk {
   storage::RocksStore& store;
   storage::ScopeIssuer scopes;
+  any_io_executor executor;
   Auth auth{store, scopes, system_clock(), system_random()};
+  Audit audit{store, system_clock(), scopes.deployment(), {executor}};
+
+  // What is done here is in the log as what is done over the API.
+  awaitable<Outcome<void>> note(storage::OrgScope chain, std::string action, std::string target,
+                                std::string outcome) {
+    AuditEntry entry;
+    entry.actor = "command line";
+    entry.action = std::move(action);
+    entry.target = std::move(target);
+    entry.outcome = std::move(outcome);
+    auto done = co_await audit.append(chain, std::move(entry));
+    co_return done;
+  }
 };
 
 awaitable<int> make_token(Desk& desk, std::optional<OrgId> org, std::string name, Role role,
@@ -34,10 +49,15 @@ awaitable<int> make_token(Desk& desk, std::optional<OrgId> org, std::string name
     scope = desk.scopes.organization(*org);
   }
   auto minted = desk.auth.mint(scope, std::move(name), role, std::nullopt, life);
-  const std::string text = minted.token;
+  const std::string text = minted.token, id = minted.record.id.text();
+  const std::string action = "token.create", begun = "begun", done = "done";
+  auto noted = co_await desk.note(scope, action, id, begun);
+  if (!noted) co_return complain("token create: the audit log could not be written");
   std::vector<storage::Row> none;
   auto stored = co_await desk.auth.store(scope, std::move(minted), std::move(none));
   if (!stored) co_return complain("token create: the token could not be stored");
+  noted = co_await desk.note(scope, action, id, done);
+  if (!noted) co_return complain("token create: the audit log could not be written");
   std::cout << text << std::endl;
   co_return kExitDone;
 }
@@ -47,8 +67,15 @@ awaitable<int> make_user(Desk& desk, BlockingPool& password_pool, std::string em
   People people(desk.store, desk.scopes.deployment(), desk.auth, system_clock(), system_random(),
                 password_pool);
   const std::string address = email;
+  const std::string action = "user.create", begun = "begun";
+  const auto chain = desk.scopes.deployment();
+  auto noted = co_await desk.note(chain, action, address, begun);
+  if (!noted) co_return complain("user create: the audit log could not be written");
   auto made = co_await people.create_user(std::move(email), std::move(password), Role::operators,
                                           std::nullopt);
+  const std::string end = made ? "done" : "refused";
+  noted = co_await desk.note(chain, action, address, end);
+  if (!noted) co_return complain("user create: the audit log could not be written");
   if (!made) co_return complain("user create: " + made.error().detail);
   std::cout << address << std::endl;
   co_return kExitDone;
@@ -79,7 +106,7 @@ int token_create(const Config& config, const NewToken& wish) {
   BlockingPool disk("disk", 1, 64);
   auto store = open_store(config, disk);
   if (!store) return complain(store.error());
-  Desk desk{**store, {}};
+  Desk desk{**store, {}, shards.executor(0)};
   std::function<awaitable<int>()> work = [&] {
     return make_token(desk, org, wish.name, *role, life);
   };
@@ -97,7 +124,7 @@ int user_create(const Config& config, const std::string& email, const std::strin
   BlockingPool hashing("password", 1, 8);
   auto store = open_store(config, disk);
   if (!store) return complain(store.error());
-  Desk desk{**store, {}};
+  Desk desk{**store, {}, shards.executor(0)};
   std::function<awaitable<int>()> work = [&] { return make_user(desk, hashing, email, password); };
   return run_to_end(shards, std::move(work));
 }

@@ -38,9 +38,15 @@ awaitable<Outcome<Answer>> login(Call& call) {
   }
   std::string email = text_of(call.body, "email");
   std::string password = text_of(call.body, "password");
+  call.note.actor = email;
   if (auto problem = over_limit(call.app, request, email)) co_return refuse(std::move(*problem));
   auto login = co_await call.app.people.login(std::move(email), std::move(password));
   if (!login) co_return refuse(std::move(login.error()));
+  // The organization's own log tells of its people too.
+  const auto caller = co_await call.app.auth.by_cookie(login->cookie);
+  if (!caller) co_return refuse(caller.error());
+  call.note.target = caller->principal();
+  if (!caller->is_operator()) call.note.organization = caller->scope();
   nlohmann::json out = {{"role", role_word(login->role)}, {"organization_id", nullptr}};
   if (!login->organization.empty()) out["organization_id"] = login->organization;
   auto answer = json_answer(200, out);
@@ -79,7 +85,9 @@ constexpr Route kRoutes[] = {{"POST",
                               nullptr,
                               login,
                               kLoginReplies,
-                              kLoginProblems},
+                              kLoginProblems,
+                              "sign_in.password",
+                              AuditOrder::after},
                              {"POST",
                               "/v1/logout",
                               "logout",
@@ -89,7 +97,9 @@ constexpr Route kRoutes[] = {{"POST",
                               nullptr,
                               nullptr,
                               logout,
-                              kLogoutReplies}};
+                              kLogoutReplies,
+                              {},
+                              "sign_out"}};
 
 }  // namespace
 

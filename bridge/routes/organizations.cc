@@ -124,6 +124,8 @@ awaitable<Outcome<Answer>> erase(Call& call) {
   const storage::Scope everything(*scope);
   auto erased = co_await call.app.store.erase_all(everything);
   if (!erased) co_return refuse(problem_of(erased.error()));
+  auto forgotten = co_await call.app.audit.forget(*scope);
+  if (!forgotten) co_return refuse(forgotten.error());
   storage::Commit commit{storage::Scope(call.org())};
   storage::Key key;
   key.kind = Kind::organization;
@@ -143,6 +145,7 @@ awaitable<Outcome<Answer>> token(Call& call) {
   if (!id) co_return refuse(id.error());
   auto scope = co_await call.app.auth.organization(*call.caller, *id);
   if (!scope) co_return refuse(scope.error());
+  call.note.organization = *scope;
   auto answer = co_await create_token(call, *scope, std::nullopt, Role::owner);
   co_return answer;
 }
@@ -164,7 +167,9 @@ constexpr Route kRoutes[] = {{"POST",
                               &kNew,
                               nullptr,
                               create,
-                              kCreated},
+                              kCreated,
+                              {},
+                              "organization.create"},
                              {"GET",
                               kAll,
                               "listOrganizations",
@@ -195,7 +200,9 @@ constexpr Route kRoutes[] = {{"POST",
                               &kPatch,
                               nullptr,
                               patch,
-                              kOne},
+                              kOne,
+                              {},
+                              "organization.change"},
                              {"DELETE",
                               kSingle,
                               "deleteOrganization",
@@ -205,7 +212,9 @@ constexpr Route kRoutes[] = {{"POST",
                               nullptr,
                               nullptr,
                               erase,
-                              kGone},
+                              kGone,
+                              {},
+                              "organization.delete"},
                              {"POST",
                               "/v1/organizations/{id}/tokens",
                               "createOrganizationToken",
@@ -216,7 +225,8 @@ constexpr Route kRoutes[] = {{"POST",
                               nullptr,
                               token,
                               kMinted,
-                              kTokenProblems}};
+                              kTokenProblems,
+                              "token.create"}};
 
 }  // namespace
 

@@ -159,7 +159,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/sessions/{id}/qr/stream", "streamQr", "Each new code, until paired or failed",
      kOrg, kWrites, nullptr, nullptr, stream, kStreamReplies},
     {"POST", "/v1/sessions/{id}/pairing-code", "createPairingCode", "Pair by a code to type", kOrg,
-     kWrites, &kPhone, nullptr, code, kCodeReplies, kCodeProblems}};
+     kWrites, &kPhone, nullptr, code, kCodeReplies, kCodeProblems, "session.pairing_code"}};
 
 }  // namespace
 

@@ -25,6 +25,7 @@ awaitable<Outcome<Answer>> setup(Call& call) {
   }
   std::string token = text_of(call.body, "setup_token");
   std::string email = text_of(call.body, "email");
+  call.note.actor = email;
   std::string password = text_of(call.body, "password");
   const auto life = call.app.config.auth.token_ttl_default;
   auto minted =
@@ -53,7 +54,8 @@ constexpr Route kRoutes[] = {{"POST",
                               nullptr,
                               setup,
                               kReplies,
-                              kProblems}};
+                              kProblems,
+                              "setup"}};
 
 }  // namespace
 

@@ -18,6 +18,7 @@ std::span<const Route> pairing_routes();
 std::span<const Route> message_routes();
 std::span<const Route> webhook_routes();
 std::span<const Route> event_routes();
+std::span<const Route> audit_routes();
 
 // Shapes that several tables use.
 extern const Shape kPageQuery;     // limit, cursor

@@ -10,9 +10,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kRoles[] = {"owner", "admin", "agent", "viewer"};
-constexpr std::string_view kScopes[] = {"sessions:read",  "sessions:write", "messages:read",
-                                        "messages:write", "webhooks:read",  "webhooks:write",
-                                        "events:read",    "tokens:read",    "tokens:write"};
+constexpr std::span<const std::string_view> kScopes = kPermissionWords;
 constexpr int64_t kLongestLife = 366 * 86400;
 
 constexpr Field kNewFields[] = {
@@ -168,11 +166,22 @@ constexpr Code kCreateProblems[] = {Code::limit_reached};
 constexpr Code kPageProblems[] = {Code::invalid_cursor};
 constexpr Route kRoutes[] = {
     {"POST", "/v1/tokens", "createToken", "Make a token", Access::organization,
-     Permission::tokens_write, &kNewTokenShape, nullptr, create, kMinted, kCreateProblems},
+     Permission::tokens_write, &kNewTokenShape, nullptr, create, kMinted, kCreateProblems,
+     "token.create"},
     {"GET", "/v1/tokens", "listTokens", "List the tokens", Access::organization,
      Permission::tokens_read, nullptr, &kPageQuery, list, kPage, kPageProblems},
-    {"DELETE", "/v1/tokens/{id}", "revokeToken", "Revoke a token", Access::organization,
-     Permission::tokens_write, nullptr, nullptr, revoke, kGone}};
+    {"DELETE",
+     "/v1/tokens/{id}",
+     "revokeToken",
+     "Revoke a token",
+     Access::organization,
+     Permission::tokens_write,
+     nullptr,
+     nullptr,
+     revoke,
+     kGone,
+     {},
+     "token.revoke"}};
 
 }  // namespace
 

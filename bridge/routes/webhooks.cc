@@ -198,14 +198,34 @@ constexpr auto kReads = Permission::webhooks_read, kWrites = Permission::webhook
 constexpr std::string_view kAll = "/v1/webhooks", kSingle = "/v1/webhooks/{id}";
 constexpr Route kRoutes[] = {
     {"POST", kAll, "createWebhook", "Create an endpoint", kOrg, kWrites, &kNew, nullptr, create,
-     kCreated, kCreateProblems},
+     kCreated, kCreateProblems, "webhook.create"},
     {"GET", kAll, "listWebhooks", "List the endpoints", kOrg, kReads, nullptr, &kPageQuery, list,
      kPage, kPageProblems},
     {"GET", kSingle, "getWebhook", "Get an endpoint", kOrg, kReads, nullptr, nullptr, get, kOne},
-    {"PATCH", kSingle, "patchWebhook", "Change an endpoint", kOrg, kWrites, &kPatch, nullptr, patch,
-     kOne},
-    {"DELETE", kSingle, "deleteWebhook", "Erase an endpoint", kOrg, kWrites, nullptr, nullptr,
-     erase, kGone}};
+    {"PATCH",
+     kSingle,
+     "patchWebhook",
+     "Change an endpoint",
+     kOrg,
+     kWrites,
+     &kPatch,
+     nullptr,
+     patch,
+     kOne,
+     {},
+     "webhook.change"},
+    {"DELETE",
+     kSingle,
+     "deleteWebhook",
+     "Erase an endpoint",
+     kOrg,
+     kWrites,
+     nullptr,
+     nullptr,
+     erase,
+     kGone,
+     {},
+     "webhook.delete"}};
 
 }  // namespace
 

@@ -186,8 +186,9 @@ struct Bench {
                     told.emplace_back(id, record != nullptr);
                   }),
         events({loop.get_executor()}),
-        app{config, store,       clock,    random,    auth,  people,
-            limits, idempotency, sessions, endpoints, events} {}
+        audit(store, clock, issuer.deployment(), {loop.get_executor()}),
+        app{config, store,       clock,    random,    auth,   people,
+            limits, idempotency, sessions, endpoints, events, audit} {}
 
   static awaitable<void> run_handle(App& app, const Request& request, Answer& out) {
     out = co_await handle(app, request);
@@ -299,6 +300,7 @@ struct Bench {
   std::vector<std::pair<EndpointId, bool>> told;
   EndpointDirectory endpoints;
   EventFeed events;
+  Audit audit;
   App app;
 
  private:

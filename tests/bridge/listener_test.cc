@@ -71,9 +71,13 @@ class Loopback : public ::testing::Test {
   Bench::Tenant tenant;
   Shards shards{2};
   EventFeed events{{shards.executor(0), shards.executor(1)}};
+  Audit audit{bench.store,
+              bench.clock,
+              bench.issuer.deployment(),
+              {shards.executor(0), shards.executor(1)}};
   App app{bench.config,   bench.store,     bench.clock,  bench.random,
           bench.auth,     bench.people,    bench.limits, bench.idempotency,
-          bench.sessions, bench.endpoints, events};
+          bench.sessions, bench.endpoints, events,       audit};
   std::optional<Listener> listener;
 };
 
