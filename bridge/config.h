@@ -23,7 +23,7 @@ using Texts = std::vector<std::string>;
 
 struct Config {
   struct {
-    std::string listen, tls_certificate, tls_key, public_url;
+    std::string listen, tls_certificate, tls_key, public_url, security_contact;
     Texts cors_origins, trusted_proxies;
   } http;
   struct {
@@ -67,6 +67,7 @@ enum class ConfigCheck : uint8_t {
   address,    // HOST:PORT
   networks,   // list of CIDR or single addresses
   http_url,   // http:// or https://
+  contact,    // https:, mailto: or tel:
   ws_url,     // ws:// or wss://
   origins,    // list of scheme://host[:port]
   engine,     // rocksdb or postgres

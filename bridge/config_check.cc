@@ -43,6 +43,10 @@ const char* fix_for(ConfigCheck check, const std::string& text) {
     case http_url:
       return has_scheme(text, {"http://", "https://"}) ? nullptr
                                                        : "write a URL with http:// or https://";
+    case contact:
+      return has_scheme(text, {"https://", "mailto:", "tel:"})
+                 ? nullptr
+                 : "write https://…, mailto:… or tel:…";
     case ws_url:
       return has_scheme(text, {"ws://", "wss://"}) ? nullptr : "write a URL with ws:// or wss://";
     case origins: {

@@ -1,7 +1,8 @@
-// GET /openapi.json
+// What everybody may read: GET /openapi.json, GET /.well-known/security.txt
 
 #include "bridge/openapi.h"
 #include "bridge/routes/tables.h"
+#include "bridge/security_txt.h"
 
 namespace wab::bridge {
 namespace {
@@ -12,7 +13,15 @@ awaitable<Outcome<Answer>> document(Call&) {
   co_return answer;
 }
 
+awaitable<Outcome<Answer>> contact(Call& call) {
+  Answer answer;
+  answer.content_type = "text/plain; charset=utf-8";
+  answer.body = security_txt(call.app.config, call.app.clock.now_ms());
+  co_return answer;
+}
+
 constexpr Reply kReplies[] = {{200, "This document", nullptr, "application/json"}};
+constexpr Reply kContactReplies[] = {{200, "Fields of RFC 9116", nullptr, "text/plain"}};
 constexpr Route kRoutes[] = {{"GET",
                               "/openapi.json",
                               "openapi",
@@ -22,7 +31,17 @@ constexpr Route kRoutes[] = {{"GET",
                               nullptr,
                               nullptr,
                               document,
-                              kReplies}};
+                              kReplies},
+                             {"GET",
+                              "/.well-known/security.txt",
+                              "securityContact",
+                              "Whom to tell about a vulnerability",
+                              Access::open,
+                              {},
+                              nullptr,
+                              nullptr,
+                              contact,
+                              kContactReplies}};
 
 }  // namespace
 
