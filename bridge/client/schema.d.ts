@@ -34,6 +34,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the audit log */
+        get: operations["listAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Export the audit log */
+        get: operations["exportAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events": {
         parameters: {
             query?: never;
@@ -532,6 +566,32 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        audit_page: {
+            data: {
+                /** @description Such as session.delete. */
+                action: string;
+                /** @description Token, user, or who tried. */
+                actor: string;
+                address: string;
+                at: string;
+                detail: string;
+                /** @description SHA-256 of the entry's line before its hash. */
+                hash: string;
+                /**
+                 * @description begun is written before the effect; the next entry of the request says its end.
+                 * @enum {string}
+                 */
+                outcome: "begun" | "done" | "refused" | "failed";
+                /** @description hash of the entry before. */
+                prev: string;
+                /** @description X-Request-Id. */
+                request: string;
+                seq: number;
+                target: string;
+            }[];
+            /** @description after of the next page; null at the end. */
+            next_cursor: string | null;
+        };
         code: {
             code: string;
             expires_at: string;
@@ -584,7 +644,7 @@ export interface components {
             name: string;
             /** @enum {string} */
             role: "owner" | "admin" | "agent" | "viewer";
-            scopes: ("sessions:read" | "sessions:write" | "messages:read" | "messages:write" | "webhooks:read" | "webhooks:write" | "events:read" | "tokens:read" | "tokens:write")[];
+            scopes: ("sessions:read" | "sessions:write" | "messages:read" | "messages:write" | "webhooks:read" | "webhooks:write" | "events:read" | "tokens:read" | "tokens:write" | "audit:read")[];
             /** @description Shown once. */
             token: string;
         };
@@ -622,7 +682,7 @@ export interface components {
             /** @enum {string} */
             role: "owner" | "admin" | "agent" | "viewer";
             /** @description Narrows what the role gives. */
-            scopes?: ("sessions:read" | "sessions:write" | "messages:read" | "messages:write" | "webhooks:read" | "webhooks:write" | "events:read" | "tokens:read" | "tokens:write")[];
+            scopes?: ("sessions:read" | "sessions:write" | "messages:read" | "messages:write" | "webhooks:read" | "webhooks:write" | "events:read" | "tokens:read" | "tokens:write" | "audit:read")[];
         };
         new_webhook: {
             /** @description Types such as message or message.*; none means all. */
@@ -674,7 +734,7 @@ export interface components {
         };
         problem: {
             /** @enum {string} */
-            code: "bad_request" | "invalid_body" | "invalid_query" | "invalid_cursor" | "unsupported_media_type" | "not_acceptable" | "body_too_large" | "headers_too_large" | "target_too_long" | "request_timeout" | "unauthenticated" | "bad_credentials" | "forbidden" | "cross_site" | "origin_refused" | "plain_http" | "not_found" | "method_not_allowed" | "upgrade_required" | "conflict" | "limit_reached" | "idempotency_in_flight" | "idempotency_key_reused" | "not_pairing" | "not_working" | "already_paired" | "code_outstanding" | "pairing_refused" | "bad_phone" | "bad_recipient" | "bad_content" | "whatsapp_refused" | "whatsapp_timeout" | "outbox_full" | "rate_limited" | "setup_required" | "setup_done" | "quarantined" | "overloaded" | "stopping" | "internal";
+            code: "bad_request" | "invalid_body" | "invalid_query" | "invalid_cursor" | "unsupported_media_type" | "not_acceptable" | "body_too_large" | "headers_too_large" | "target_too_long" | "request_timeout" | "unauthenticated" | "bad_credentials" | "forbidden" | "cross_site" | "origin_refused" | "not_invited" | "signin_refused" | "signin_unreachable" | "plain_http" | "not_found" | "method_not_allowed" | "upgrade_required" | "conflict" | "limit_reached" | "idempotency_in_flight" | "idempotency_key_reused" | "not_pairing" | "not_working" | "already_paired" | "code_outstanding" | "pairing_refused" | "bad_phone" | "bad_recipient" | "bad_content" | "whatsapp_refused" | "whatsapp_timeout" | "outbox_full" | "rate_limited" | "setup_required" | "setup_done" | "quarantined" | "overloaded" | "stopping" | "internal";
             detail?: string;
             errors?: {
                 message: string;
@@ -779,7 +839,7 @@ export interface components {
                 name: string;
                 /** @enum {string} */
                 role: "owner" | "admin" | "agent" | "viewer";
-                scopes: ("sessions:read" | "sessions:write" | "messages:read" | "messages:write" | "webhooks:read" | "webhooks:write" | "events:read" | "tokens:read" | "tokens:write")[];
+                scopes: ("sessions:read" | "sessions:write" | "messages:read" | "messages:write" | "webhooks:read" | "webhooks:write" | "events:read" | "tokens:read" | "tokens:write" | "audit:read")[];
             }[];
             next_cursor: string | null;
         };
@@ -938,6 +998,166 @@ export interface operations {
             };
             /** @description Problem; code: bad_request */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: setup_required */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before, or the number of an entry. */
+                after?: number;
+                /** @description 100 by default. */
+                limit?: number;
+                /** @description asc: oldest first, the default. */
+                order?: "asc" | "desc";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Entries in order */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["audit_page"];
+                };
+            };
+            /** @description Problem; code: bad_request, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: setup_required */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
+    exportAudit: {
+        parameters: {
+            query?: {
+                /** @description The last entry of the export before. */
+                after?: number;
+                /** @description 10000. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One entry per line as it is hashed, then a line that seals the export; check it with `waslo-bridge audit verify --export` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description Problem; code: bad_request, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
