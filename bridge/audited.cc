@@ -32,9 +32,9 @@ std::string made_by(const Answer& answer) {
 }
 
 void conclude(AuditEntry& entry, const Call& call, const Outcome<Answer>& answer) {
-  const bool refused = answer ? answer->status >= 400 && answer->status < 500
+  const bool refused = answer ? call.note.refused || (answer->status >= 400 && answer->status < 500)
                               : row_of(answer.error().code).status < 500;
-  const bool good = answer && answer->status < 400;
+  const bool good = answer && answer->status < 400 && !call.note.refused;
   entry.outcome = good ? "done" : refused ? "refused" : "failed";
   if (!call.note.actor.empty()) entry.actor = call.note.actor;
   if (!call.note.target.empty()) entry.target = call.note.target;

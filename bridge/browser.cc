@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "bridge/auth.h"
-
 namespace wab::bridge {
 namespace {
 
@@ -22,21 +20,21 @@ std::string origin_of(const std::string& url) {
 
 }  // namespace
 
-std::string cookie_of(const Request& request) {
+std::string cookie_of(const Request& request, std::string_view name) {
   std::string found;
   int seen = 0;
   for (auto rest = request.header("cookie"); !rest.empty();) {
     const auto end = rest.find(';');
     auto pair = rest.substr(0, end);
     while (pair.starts_with(' ')) pair.remove_prefix(1);
-    if (pair.size() > kCookie.size() && pair.starts_with(kCookie) && pair[kCookie.size()] == '=') {
-      found = pair.substr(kCookie.size() + 1);
+    if (pair.size() > name.size() && pair.starts_with(name) && pair[name.size()] == '=') {
+      found = pair.substr(name.size() + 1);
       ++seen;
     }
     if (end == std::string_view::npos) break;
     rest.remove_prefix(end + 1);
   }
-  return seen == 1 && found.size() <= 64 ? found : std::string();
+  return seen == 1 && found.size() <= 128 ? found : std::string();
 }
 
 std::string set_cookie(const std::string& value) {

@@ -7,13 +7,14 @@
 
 #include <optional>
 
+#include "bridge/auth.h"
 #include "bridge/config.h"
 #include "bridge/request.h"
 
 namespace wab::bridge {
 
 // The value of our cookie, "" without one (or with two: somebody is playing).
-std::string cookie_of(const Request& request);
+std::string cookie_of(const Request& request, std::string_view name = kCookie);
 // Set-Cookie with this value; "" takes the cookie away.
 std::string set_cookie(const std::string& value);
 // The reason to refuse a request that is proven by a cookie, or that asks for one.

@@ -18,10 +18,10 @@ constexpr std::chrono::seconds kWindow{60};
 
 bool is_unsafe(std::string_view method) { return method != "GET" && method != "HEAD"; }
 
-const std::span<const Route> kTables[] = {document_routes(),     setup_routes(),   login_routes(),
-                                          organization_routes(), token_routes(),   session_routes(),
-                                          pairing_routes(),      message_routes(), webhook_routes(),
-                                          event_routes(),        audit_routes()};
+const std::span<const Route> kTables[] = {
+    document_routes(),     setup_routes(),   login_routes(),   google_routes(),
+    organization_routes(), token_routes(),   session_routes(), pairing_routes(),
+    message_routes(),      webhook_routes(), event_routes(),   audit_routes()};
 
 struct Found {
   const Route* route = nullptr;

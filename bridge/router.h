@@ -32,6 +32,7 @@ struct AuditNote {
   std::string actor;   // as whom, on routes without a caller: an e-mail address, a user's id
   std::string target;  // instead of the ids of the path and of what was made
   std::string detail;
+  bool refused = false;  // although the answer is no error: a browser is sent to a page that tells
   std::optional<storage::OrgScope> organization;  // whose log is told as well
 };
 

@@ -14,6 +14,7 @@
 
 #include "bridge/app.h"
 #include "bridge/deliveries.h"
+#include "bridge/google_outside.h"
 #include "bridge/listener.h"
 #include "bridge/ops.h"
 #include "bridge/parts.h"
@@ -118,6 +119,7 @@ class Service {
         feed_(executors(shards)),
         audit_(store, clock_, scopes_.deployment(), executors(shards)),
         compute_(compute),
+        lookup_(lookup),
         whatsapp_(lookup, std::move(whatsapp_trust)),
         receivers_(lookup, std::move(public_trust)),
         deliveries_(shards, store, receivers_, config, clock_, random_),
@@ -141,6 +143,12 @@ class Service {
   }
 
   tl::expected<void, std::string> open() {
+    if (!config_.auth.google_client_id.empty()) {
+      auto google = open_google(config_, lookup_, store_, scopes_.deployment(), clock_, random_);
+      if (!google) return tl::unexpected(google.error());
+      google_ = std::move(*google);
+      app_.google = google_.google.get();
+    }
     if (auto opened = listener_.open(); !opened) return opened;
     return ops_.open();
   }
@@ -265,12 +273,14 @@ class Service {
   EventFeed feed_;
   Audit audit_;
   BlockingPool& compute_;
+  BlockingPool& lookup_;
   wire::Dialer whatsapp_;
   wire::Dialer receivers_;
   Deliveries deliveries_;
   SessionWorld world_;
   Sessions sessions_;
   EndpointDirectory endpoints_;
+  GoogleSignIn google_;
   App app_;
   Listener listener_;
   Ops ops_;

@@ -11,6 +11,7 @@ namespace wab::bridge {
 std::span<const Route> document_routes();
 std::span<const Route> setup_routes();
 std::span<const Route> login_routes();
+std::span<const Route> google_routes();
 std::span<const Route> organization_routes();
 std::span<const Route> token_routes();
 std::span<const Route> session_routes();
