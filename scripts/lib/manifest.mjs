@@ -22,7 +22,7 @@ function filesBelow(root, folder) {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap(entry => {
     const path = `${folder}/${entry.name}`
     if (entry.isDirectory()) return ['node_modules', 'dist', 'artifacts'].includes(entry.name) ? [] : [path, ...filesBelow(root, path)]
-    return entry.isFile() ? [path] : []
+    return entry.isFile() || entry.isSymbolicLink() ? [path] : []
   })
 }
 
