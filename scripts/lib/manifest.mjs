@@ -47,7 +47,7 @@ export function inventory(root) {
       const names = [...text.matchAll(/\b(?:test|it)\(\s*(?:'((?:\\.|[^'\\])*)'|"((?:\\.|[^"\\])*)"|`((?:\\.|[^`\\])*)`)/g)]
         .map(([, one, two, three]) => (one ?? two ?? three).replace(/\\(.)/g, '$1'))
       // `${…}` in a name stands for anything.
-      named.set(path, names.map(name => new RegExp(`^${name.split(/\$\{[^}]*\}/).map(part => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.+')}$`)))
+      named.set(path, names.map(name => new RegExp(`^${name.split(/\$\{[^}]*\}/).map(part => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')}$`)))
     }
   }
   return { root, files, cases, named }
