@@ -26,6 +26,16 @@ std::optional<Permission> parse_permission(std::string_view word) {
 }
 std::span<const std::string_view> permission_words() { return kPermissionWords; }
 
+Permissions Permissions::of_limited() {
+  using enum Permission;
+  Permissions out;
+  for (const auto one :
+       {sessions_read, sessions_write, messages_read, messages_write, events_read}) {
+    out.add(one);
+  }
+  return out;
+}
+
 Permissions Permissions::of(Role role) {
   Permissions out;
   if (role == Role::operators) return out;  // an operator has no organization to act in
@@ -33,7 +43,8 @@ Permissions Permissions::of(Role role) {
   for (const auto one : {sessions_read, messages_read, webhooks_read, events_read}) out.add(one);
   if (role >= Role::agent) out.add(messages_write);
   if (role >= Role::admin) {
-    for (const auto one : {sessions_write, webhooks_write, tokens_read, tokens_write, audit_read})
+    for (const auto one : {sessions_write, webhooks_write, tokens_read, tokens_write, audit_read,
+                           users_read, users_write})
       out.add(one);
   }
   return out;

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,10 +30,13 @@ enum class Permission : uint8_t {
   tokens_read,
   tokens_write,
   audit_read,
+  users_read,
+  users_write,
 };
 inline constexpr std::string_view kPermissionWords[] = {
-    "sessions:read",  "sessions:write", "messages:read", "messages:write", "webhooks:read",
-    "webhooks:write", "events:read",    "tokens:read",   "tokens:write",   "audit:read"};
+    "sessions:read", "sessions:write", "messages:read", "messages:write",
+    "webhooks:read", "webhooks:write", "events:read",   "tokens:read",
+    "tokens:write",  "audit:read",     "users:read",    "users:write"};
 std::string_view permission_word(Permission permission);  // "sessions:read"
 std::optional<Permission> parse_permission(std::string_view word);
 std::span<const std::string_view> permission_words();
@@ -49,6 +54,8 @@ class Permissions {
     return out;
   }
   bool operator==(const Permissions&) const = default;
+  // What a token that is limited to some sessions can hold: nothing that reaches beyond them.
+  static Permissions of_limited();
 
  private:
   uint32_t bits_ = 0;
@@ -64,6 +71,10 @@ class Caller {
   bool from_browser() const { return browser_; }
   // The caller's own organization; the deployment's rows for an operator.
   const storage::OrgScope& scope() const { return scope_; }
+  // Null: all sessions of the organization. Else only these exist for this caller.
+  using Sessions = std::shared_ptr<const std::set<SessionId>>;
+  const Sessions& sessions() const { return sessions_; }
+  bool sees(const SessionId& id) const { return !sessions_ || sessions_->contains(id); }
 
  private:
   friend class Auth;
@@ -80,6 +91,7 @@ class Caller {
   Permissions permissions_;
   std::string principal_;
   bool browser_;
+  Sessions sessions_;
 };
 
 }  // namespace wab::bridge

@@ -12,6 +12,7 @@
 #include "bridge/idempotency.h"
 #include "bridge/limits.h"
 #include "bridge/people.h"
+#include "bridge/quotas.h"
 #include "bridge/session_directory.h"
 #include "storage/store.h"
 
@@ -33,6 +34,7 @@ struct App {
   EndpointDirectory& endpoints;
   EventFeed& events;
   Audit& audit;
+  Quotas& quotas;
   Google* google = nullptr;               // null: Google sign-in is off
   PairingLinks* pairing_links = nullptr;  // set by whoever serves
 };

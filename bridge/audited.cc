@@ -99,4 +99,21 @@ awaitable<Outcome<void>> note_refusal(App& app, const Request& request, const Ro
   co_return noted;
 }
 
+awaitable<Outcome<void>> note_token_refusal(App& app, const Request& request,
+                                            TokenRefusal refusal) {
+  std::string key = refusal.id.text();
+  key += refusal.why;
+  const auto verdict = app.limits.take("token refused", key, 1, std::chrono::hours(1));
+  if (!verdict.allowed) co_return Outcome<void>();
+  AuditEntry entry;
+  entry.actor = entry.target = refusal.id.text();
+  entry.action = "token.use";
+  entry.address = request.address;
+  entry.request = request.id;
+  entry.outcome = "refused";
+  entry.detail = refusal.why;
+  auto noted = co_await app.audit.append(refusal.owner, std::move(entry));
+  co_return noted;
+}
+
 }  // namespace wab::bridge

@@ -16,4 +16,7 @@ awaitable<Outcome<Answer>> run_audited(Call& call, const Route& route);
 awaitable<Outcome<void>> note_refusal(App& app, const Request& request, const Route& route,
                                       const Caller& caller, const Problem& problem);
 
+// A token of ours that is expired or came from a foreign network, at most once an hour each.
+awaitable<Outcome<void>> note_token_refusal(App& app, const Request& request, TokenRefusal refusal);
+
 }  // namespace wab::bridge

@@ -23,11 +23,11 @@ using Texts = std::vector<std::string>;
 
 struct Config {
   struct {
-    std::string listen, tls_certificate, tls_key, public_url, security_contact;
+    std::string listen, tls_certificate, tls_key, client_ca, public_url, security_contact;
     Texts cors_origins, trusted_proxies;
   } http;
   struct {
-    std::string listen;
+    std::string listen, tls_certificate, tls_key, client_ca;
   } ops;
   struct {
     std::string engine, path, url, root_key;
@@ -50,7 +50,8 @@ struct Config {
     int64_t token_per_minute = 0, organization_per_minute = 0, address_per_minute = 0,
             login_per_minute = 0, connections = 0, connections_per_address = 0,
             sessions_per_organization = 0, webhooks_per_organization = 0,
-            tokens_per_organization = 0, undelivered_events = 0;
+            tokens_per_organization = 0, users_per_organization = 0, messages_per_day = 0,
+            messages_stored = 0, storage_bytes = 0, undelivered_events = 0;
   } limits;
   struct {
     std::string level;

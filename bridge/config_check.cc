@@ -87,6 +87,15 @@ std::optional<std::string> check_together(const Config& config) {
   if (config.http.tls_certificate.empty() != config.http.tls_key.empty()) {
     return "http.tls_key: set both http.tls_certificate and http.tls_key, or neither";
   }
+  if (config.ops.tls_certificate.empty() != config.ops.tls_key.empty()) {
+    return "ops.tls_key: set both ops.tls_certificate and ops.tls_key, or neither";
+  }
+  if (!config.http.client_ca.empty() && config.http.tls_certificate.empty()) {
+    return "http.client_ca: needs http.tls_certificate; clients show certificates over TLS only";
+  }
+  if (!config.ops.client_ca.empty() && config.ops.tls_certificate.empty()) {
+    return "ops.client_ca: needs ops.tls_certificate; clients show certificates over TLS only";
+  }
   if (config.storage.engine == "postgres" && config.storage.url.empty()) {
     return "storage.url: required when storage.engine is postgres";
   }

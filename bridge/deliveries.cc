@@ -1,5 +1,6 @@
 #include "bridge/deliveries.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 
 #include "webhook/guard.h"
@@ -39,8 +40,8 @@ wire::AddressJudge judge_of(const Config& config) {
 }  // namespace
 
 Deliveries::Deliveries(Shards& shards, storage::Store& store, wire::Dialer& dialer,
-                       const Config& config, Clock& clock, Random& random)
-    : shards_(shards), table_(std::make_shared<const Table>()) {
+                       const Config& config, Clock& clock, Random& random, Backlog& backlog)
+    : shards_(shards), store_(store), backlog_(backlog), table_(std::make_shared<const Table>()) {
   const auto judge = judge_of(config);
   for (size_t i = 0; i < shards.size(); ++i) {
     dispatchers_.push_back(std::make_unique<webhook::Dispatcher>(
@@ -48,6 +49,7 @@ Deliveries::Deliveries(Shards& shards, storage::Store& store, wire::Dialer& dial
         [this](storage::OrgScope org, EndpointId id) {
           if (gone_) gone_(org, id);
         }));
+    dispatchers_.back()->on_settled([&backlog](const OrgId& org) { backlog.of(org)->add(-1); });
   }
 }
 
@@ -107,6 +109,32 @@ void Deliveries::changed(const storage::OrgScope& org, EndpointId id,
                         dispatcher->set_endpoint(org, std::move(endpoint));
                       });
   }
+}
+
+awaitable<Result<void>> Deliveries::recount(storage::OrgScope org) {
+  CO_TRY(const auto counts, co_await store_.owed(org));
+  const auto endpoints = endpoints_of(org.org());
+  for (const auto& [id, count] : counts) {
+    const EndpointId endpoint = id;
+    const bool known = endpoints && std::ranges::any_of(*endpoints, [&](const auto& one) {
+                         return one.id == endpoint;
+                       });
+    if (known) {
+      backlog_.of(org.org())->add(static_cast<int64_t>(count));
+    } else {
+      CO_TRY_VOID(co_await store_.forget_deliveries(org, endpoint));
+    }
+  }
+  co_return ok();
+}
+
+awaitable<Result<void>> Deliveries::forget(storage::OrgScope org, EndpointId id) {
+  CO_TRY(const auto counts, co_await store_.owed(org));
+  CO_TRY_VOID(co_await store_.forget_deliveries(org, id));
+  if (const auto it = counts.find(id); it != counts.end()) {
+    backlog_.of(org.org())->add(-static_cast<int64_t>(it->second));
+  }
+  co_return ok();
 }
 
 void Deliveries::add_rows(storage::Commit& commit) const {

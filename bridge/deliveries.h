@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "bridge/backlog.h"
 #include "bridge/endpoint_directory.h"
 #include "storage/base/shards.h"
 #include "webhook/dispatcher.h"
@@ -18,7 +19,7 @@ namespace wab::bridge {
 class Deliveries {
  public:
   Deliveries(Shards& shards, storage::Store& store, wire::Dialer& dialer, const Config& config,
-             Clock& clock, Random& random);
+             Clock& clock, Random& random, Backlog& backlog);
   ~Deliveries();
 
   using List = std::vector<webhook::Endpoint>;
@@ -26,6 +27,10 @@ class Deliveries {
 
   // A new, changed or (null) erased endpoint. Any shard.
   void changed(const storage::OrgScope& org, EndpointId id, const EndpointRecord* record);
+  // After a start, when the endpoints are known: counts what is owed, and drops what is owed to
+  // endpoints that are gone. After that, when one goes.
+  awaitable<Result<void>> recount(storage::OrgScope org);
+  awaitable<Result<void>> forget(storage::OrgScope org, EndpointId id);
   // Adds the rows that `commit` owes its endpoints, and remembers nothing.
   void add_rows(storage::Commit& commit) const;
   // After the commit: wakes the dispatchers. `commit` as add_rows() left it.
@@ -42,6 +47,8 @@ class Deliveries {
   size_t shard_of(const EndpointId& id) const;
 
   Shards& shards_;
+  storage::Store& store_;
+  Backlog& backlog_;
   std::atomic<std::shared_ptr<const Table>> table_;
   webhook::Dispatcher::Gone gone_;
   std::vector<std::unique_ptr<webhook::Dispatcher>> dispatchers_;  // one per shard

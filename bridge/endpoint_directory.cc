@@ -78,11 +78,6 @@ EndpointRecord EndpointDirectory::draft() {
 
 awaitable<Outcome<void>> EndpointDirectory::create(storage::OrgScope org, EndpointRecord record,
                                                    std::vector<storage::Row> also) {
-  const auto limit = static_cast<size_t>(config_.limits.webhooks_per_organization);
-  std::string none;
-  auto present = co_await store_.scan(org, Kind::endpoint, std::move(none), limit);
-  if (!present) co_return refuse(problem_of(present.error()));
-  if (present->rows.size() >= limit) co_return refuse(Code::limit_reached);
   storage::Commit commit{storage::Scope(org)};
   storage::Row row;
   row.key.kind = Kind::endpoint;

@@ -43,8 +43,8 @@ awaitable<Outcome<uint64_t>> last_position(App& app, storage::OrgScope org) {
 
 class EventFollower final : public Follower {
  public:
-  EventFollower(App& app, storage::OrgScope org, uint64_t position)
-      : app_(app), org_(org), position_(position) {}
+  EventFollower(App& app, const Caller& caller, uint64_t position)
+      : app_(app), caller_(caller), org_(caller.scope()), position_(position) {}
 
   awaitable<void> run(EventSink& sink) override {
     auto subscription = co_await app_.events.subscribe(org_.org());
@@ -52,6 +52,10 @@ class EventFollower final : public Follower {
       auto rows = co_await app_.store.events_after(org_, position_, 100);
       if (!rows) co_return;
       for (const auto& row : *rows) {
+        if (!caller_.sees(row.session)) {
+          position_ = row.position;
+          continue;
+        }
         std::string name = row.type;
         std::string body = to_string(row.body);
         auto sent = co_await sink.send(std::move(name), std::move(body));
@@ -69,6 +73,7 @@ class EventFollower final : public Follower {
 
  private:
   App& app_;
+  Caller caller_;
   storage::OrgScope org_;
   uint64_t position_;
 };
@@ -107,8 +112,8 @@ awaitable<Outcome<std::vector<storage::EventRow>>> events_or_wait(App& app, stor
   }
 }
 
-std::unique_ptr<Follower> follow_events(App& app, storage::OrgScope org, uint64_t position) {
-  return std::make_unique<EventFollower>(app, org, position);
+std::unique_ptr<Follower> follow_events(App& app, const Caller& caller, uint64_t position) {
+  return std::make_unique<EventFollower>(app, caller, position);
 }
 
 }  // namespace wab::bridge

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "bridge/access.h"
 #include "bridge/app.h"
 #include "bridge/request.h"
 
@@ -23,7 +24,8 @@ awaitable<Outcome<std::vector<storage::EventRow>>> events_or_wait(App& app, stor
                                                                   uint64_t position, size_t limit,
                                                                   SteadyTime until);
 
-// Sends everything after `position`, then what comes, until the sink closes.
-std::unique_ptr<Follower> follow_events(App& app, storage::OrgScope org, uint64_t position);
+// Sends everything after `position` of the sessions that the caller sees, then what comes, until
+// the sink closes.
+std::unique_ptr<Follower> follow_events(App& app, const Caller& caller, uint64_t position);
 
 }  // namespace wab::bridge

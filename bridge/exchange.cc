@@ -14,11 +14,9 @@ namespace {
 using namespace std::chrono_literals;
 using Steady = std::chrono::steady_clock;
 
-constexpr auto kIdle = 30s;
-constexpr auto kBody = 60s;
-constexpr auto kWrite = 30s;
-constexpr int kMaxRequests = 1000;  // of one connection
+constexpr auto kWrite = Patience().write;  // of a piece of a stream
 constexpr uint64_t kMaxBody = 1024 * 1024;
+constexpr std::chrono::seconds kMinute{60};
 
 struct Probe {
   Counter requests = make_counter("waslo_http_requests_total", "Requests to the API.");
@@ -30,9 +28,31 @@ Probe& probe() {
   return instance;
 }
 
+// The route instead of the path, and no query: nothing of the caller's but the method. Refusals
+// by a limit are not told at info: whoever floods us would write our log.
+void log_request(const Request& request, const Answer& answer, double seconds) {
+  const auto say = answer.status == 429 ? log_debug : log_info;
+  say("http.request", {{"method", request.method},
+                       {"route", answer.route},
+                       {"status", answer.status},
+                       {"ms", seconds * 1000},
+                       {"request", request.id},
+                       {"trace", request.trace.id()}});
+}
+
 std::string peer_address(const std::string& peer) {
   if (const auto parsed = parse_host_port(peer)) return parsed->host;
   return peer;
+}
+
+// All the values of a field, as if they had come in one.
+std::string joined(const wire::HttpFields& fields, std::string_view name) {
+  std::string out;
+  for (const auto& [key, value] : fields) {
+    if (!wire::equal_ignoring_case(key, name)) continue;
+    out += (out.empty() ? "" : ", ") + value;
+  }
+  return out;
 }
 
 Request to_request(App& app, const wire::HttpRequest& from, const std::string& peer, bool secure) {
@@ -42,11 +62,16 @@ Request to_request(App& app, const wire::HttpRequest& from, const std::string& p
   out.path = std::string(from.path());
   out.query_ok = parse_query(from.query(), out.query);
   for (const auto& [name, value] : from.headers) out.headers.emplace_back(name, value);
+  // Two of them contradict each other: then neither counts.
+  const auto parent = from.headers.count("traceparent") == 1
+                          ? TraceContext::parse(from.headers.get("traceparent"))
+                          : std::nullopt;
+  out.trace = parent ? parent->child(app.random) : TraceContext::fresh(app.random);
   out.body = to_string(from.body);
   const std::string direct = peer_address(peer);
-  out.address = client_address(app.config, direct, out.header("x-forwarded-for"));
+  out.address = client_address(app.config, direct, joined(from.headers, "x-forwarded-for"));
   const bool proxied = in_networks(app.config.http.trusted_proxies, direct);
-  out.secure = secure || (proxied && out.header("x-forwarded-proto") == "https");
+  out.secure = secure || (proxied && joined(from.headers, "x-forwarded-proto") == "https");
   out.upgrade = wire::WebSocket::is_upgrade(from);
   return out;
 }
@@ -188,10 +213,17 @@ awaitable<void> follow_websocket(wire::HttpServerConnection connection, wire::Ht
   while (pipe->reading) co_await pipe->unread.wait();
 }
 
-// An answer to what never became a request.
-awaitable<void> refuse_framing(App& app, wire::HttpServerConnection& connection) {
+// An answer to what never became a request. It counts as one of its address; who has none left gets
+// none.
+awaitable<void> refuse_framing(App& app, wire::HttpServerConnection& connection,
+                               const std::string& address, const Patience& patience) {
   const int status = connection.refusal();
   if (status == 0) co_return;
+  if (!in_networks(app.config.http.trusted_proxies, address) && !address.empty()) {
+    const auto verdict = app.limits.take("address", address_group(address),
+                                         app.config.limits.address_per_minute, kMinute);
+    if (!verdict.allowed) co_return;
+  }
   Problem problem;
   problem.code = status == 413   ? Code::body_too_large
                  : status == 414 ? Code::target_too_long
@@ -200,11 +232,15 @@ awaitable<void> refuse_framing(App& app, wire::HttpServerConnection& connection)
                                  : Code::bad_request;
   Request nobody;
   nobody.id = to_hex(app.random.array<12>());
+  nobody.trace = TraceContext::fresh(app.random);
   Answer answer = problem_answer(problem, nobody.id);
   dress(answer, nobody, app.config);
   connection.stop_keep_alive();
   wire::HttpResponse response = to_response(answer);
-  (void)co_await connection.write_response(std::move(response), Steady::now() + 2s);
+  const auto soon = Steady::now() + patience.linger;
+  auto written = co_await connection.write_response(std::move(response), soon);
+  // What is still on its way must not reset the connection under the answer.
+  if (written) co_await connection.drain(soon);
 }
 
 }  // namespace
@@ -227,28 +263,35 @@ std::string client_address(const Config& config, std::string_view peer,
 }
 
 awaitable<void> serve_connection(App& app, std::unique_ptr<wire::ByteStream> stream, bool secure,
-                                 std::shared_ptr<Stopping> stopping, LiveConnections& live) {
+                                 std::shared_ptr<Stopping> stopping, LiveConnections& live,
+                                 Patience patience) {
   LiveConnections::One registered(live, stream.get());
   wire::HttpLimits limits;
   limits.body_bytes = kMaxBody;
+  limits.head_time = patience.head;
+  limits.body_grace = patience.body_grace;
+  limits.body_bytes_per_second = patience.body_bytes_per_second;
   wire::HttpServerConnection connection(std::move(stream), limits);
   const std::string peer = connection.peer();
-  for (int served = 0; served < kMaxRequests && !stopping->flag; ++served) {
+  const std::string direct = peer_address(peer);
+  const bool proxied = in_networks(app.config.http.trusted_proxies, direct);
+  for (int served = 0; served < patience.requests && !stopping->flag; ++served) {
     registered.idle = true;
-    auto request = co_await connection.read_request(Steady::now() + kIdle, Steady::now() + kBody);
+    const auto idle_end = Steady::now() + patience.idle;
+    auto request = co_await connection.read_request(idle_end, idle_end + patience.body);
     registered.idle = false;
     if (!request) {
-      co_await refuse_framing(app, connection);
+      co_await refuse_framing(app, connection, direct, patience);
       break;
     }
     if (!*request) break;
     const auto started = Steady::now();
     const Request asked = to_request(app, **request, peer, secure);
     Answer answer = co_await handle(app, asked);
+    const std::chrono::duration<double> took = Steady::now() - started;
     probe().requests.add();
-    probe().seconds.observe(std::chrono::duration<double>(Steady::now() - started).count());
-    log_debug("http.request",
-              {{"method", asked.method}, {"status", answer.status}, {"request", asked.id}});
+    probe().seconds.observe(took.count());
+    log_request(asked, answer, took.count());
     if (answer.kind == Answer::Kind::server_sent_events) {
       co_await follow_sse(std::move(connection), std::move(answer), stopping);
       co_return;
@@ -258,9 +301,13 @@ awaitable<void> serve_connection(App& app, std::unique_ptr<wire::ByteStream> str
                                 stopping);
       co_return;
     }
-    if (stopping->flag || served + 1 == kMaxRequests) connection.stop_keep_alive();
+    if (answer.status == 429 && !proxied) {
+      co_await sleep_until(Steady::now() + patience.over_limit);
+    }
+    if (stopping->flag || served + 1 == patience.requests) connection.stop_keep_alive();
     wire::HttpResponse response = to_response(answer);
-    auto written = co_await connection.write_response(std::move(response), Steady::now() + kWrite);
+    auto written =
+        co_await connection.write_response(std::move(response), Steady::now() + patience.write);
     if (!written || !connection.keep_alive()) break;
   }
   connection.close();

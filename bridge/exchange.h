@@ -13,6 +13,21 @@
 
 namespace wab::bridge {
 
+// How long a connection may take for what, and how often it may ask (design section 5.5).
+struct Patience {
+  using Time = std::chrono::milliseconds;
+  Time handshake{5'000};  // of TLS
+  Time idle{30'000};      // between requests
+  Time head{10'000};      // a request's head, from its first byte
+  Time body_grace{5'000};
+  uint64_t body_bytes_per_second = 1024;  // after the grace
+  Time body{1'100'000};                   // in any case
+  Time write{30'000};                     // an answer, or a piece of a stream
+  Time linger{1'000};                     // for the rest of what was refused
+  Time over_limit{100};                   // before a 429: a flood waits for itself
+  int requests = 1000;
+};
+
 // Shared with the listener: set when the service stops.
 struct Stopping {
   std::atomic<bool> flag{false};
@@ -43,7 +58,8 @@ class LiveConnections {
 };
 
 awaitable<void> serve_connection(App& app, std::unique_ptr<wire::ByteStream> stream, bool secure,
-                                 std::shared_ptr<Stopping> stopping, LiveConnections& live);
+                                 std::shared_ptr<Stopping> stopping, LiveConnections& live,
+                                 Patience patience);
 
 // The client's address: the peer's, or the last one in X-Forwarded-For that a trusted proxy saw.
 // Pure.

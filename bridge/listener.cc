@@ -1,23 +1,13 @@
 #include "bridge/listener.h"
 
 #include <boost/asio/io_context.hpp>
-#include <filesystem>
 
 #include "session/wire/tcp_stream.h"
-#include "storage/base/log.h"
 
 namespace wab::bridge {
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr auto kHandshake = 5s;
-constexpr auto kLookAtCertificates = 5s;
-
-std::filesystem::file_time_type changed_at(const std::string& path) {
-  std::error_code ignored;
-  return std::filesystem::last_write_time(path, ignored);
-}
+constexpr std::chrono::seconds kMinute{60};
 
 }  // namespace
 
@@ -29,7 +19,12 @@ struct Listener::PerShard {
   Gate gate;
 };
 
-Listener::Listener(Shards& shards, App& app) : shards_(shards), app_(app) {}
+Listener::Listener(Shards& shards, App& app, Patience patience)
+    : shards_(shards),
+      app_(app),
+      patience_(patience),
+      certificates_("http", app.config.http.tls_certificate, app.config.http.tls_key,
+                    app.config.http.client_ca) {}
 Listener::~Listener() = default;
 
 tl::expected<void, std::string> Listener::open() {
@@ -39,26 +34,14 @@ tl::expected<void, std::string> Listener::open() {
   if (!at || bad) {
     return tl::unexpected<std::string>("http.listen: write IP:PORT, such as 127.0.0.1:8080");
   }
-  const auto& http = app_.config.http;
-  if (http.tls_certificate.empty() != http.tls_key.empty()) {
-    return tl::unexpected<std::string>(
-        "http.tls_key: set both http.tls_certificate and http.tls_key, or neither");
-  }
-  if (!http.tls_certificate.empty()) {
-    auto context = wire::TlsContext::server_from_files(http.tls_certificate, http.tls_key);
-    if (!context) {
-      return tl::unexpected("http.tls_certificate: " + http.tls_certificate +
-                            " and http.tls_key do not form a usable pair of PEM files");
-    }
-    tls_ = std::make_shared<const wire::TlsContext>(std::move(*context));
-  }
+  if (auto loaded = certificates_.load(); !loaded) return loaded;
   wire::Endpoint endpoint{address, at->port};
   for (size_t i = 0; i < shards_.size(); ++i) {
     auto shard = std::make_unique<PerShard>();
     shard->index = i;
     auto acceptor = wire::Acceptor::listen(shards_.at(i), endpoint, true);
     if (!acceptor) {
-      return tl::unexpected("http.listen: cannot listen on " + http.listen +
+      return tl::unexpected("http.listen: cannot listen on " + app_.config.http.listen +
                             "; is the port taken, or the address not of this machine?");
     }
     shard->acceptor = std::move(*acceptor);
@@ -73,9 +56,10 @@ void Listener::start() {
   for (auto& shard : per_shard_) {
     spawn(shards_.executor(shard->index), shard->gate, accept_loop(shard.get()), "http.accept");
   }
-  if (tls_.load()) {
+  if (certificates_.enabled()) {
     auto* first = per_shard_.front().get();
-    spawn(shards_.executor(first->index), first->gate, reload_loop(first), "http.certificates");
+    spawn(shards_.executor(first->index), first->gate, certificates_.watch(first->stop),
+          "http.certificates");
   }
 }
 
@@ -91,47 +75,42 @@ awaitable<void> Listener::accept_loop(PerShard* shard) {
   }
 }
 
+// A proxy of ours speaks for many: its clients are counted by what they ask (router), and of its
+// connections only the sum is limited. Whoever reconnects more often than twice its requests would
+// allow is over that limit already and learns nothing new from an answer.
+bool Listener::admit(const std::string& address) {
+  const auto& limits = app_.config.limits;
+  if (in_networks(app_.config.http.trusted_proxies, address)) {
+    return app_.limits.enter(address, limits.connections, limits.connections);
+  }
+  const auto verdict =
+      app_.limits.take("connects", address_group(address), limits.address_per_minute * 2, kMinute);
+  return verdict.allowed &&
+         app_.limits.enter(address, limits.connections_per_address, limits.connections);
+}
+
 awaitable<void> Listener::serve(PerShard* shard, std::unique_ptr<wire::TcpStream> stream) {
   const auto peer = parse_host_port(stream->peer());
-  const std::string address = peer ? address_group(peer->host) : "";
-  const auto& limits = app_.config.limits;
-  if (!app_.limits.enter(address, limits.connections_per_address, limits.connections)) {
+  const std::string address = peer ? peer->host : "";
+  if (!admit(address)) {
     stream->close();
     co_return;
   }
   std::unique_ptr<wire::ByteStream> ready;
-  const auto tls = tls_.load();
+  const auto tls = certificates_.current();
   if (tls) {
     const wire::TlsContext context = *tls;
-    const auto deadline = std::chrono::steady_clock::now() + kHandshake;
+    const auto deadline = std::chrono::steady_clock::now() + patience_.handshake;
     auto secured = co_await wire::tls_accept(std::move(stream), context, deadline);
     if (secured) ready = std::move(*secured);
   } else {
     ready = std::move(stream);
   }
   const bool secure = tls != nullptr;
-  if (ready) co_await serve_connection(app_, std::move(ready), secure, stopping_, shard->live);
-  app_.limits.leave(address);
-}
-
-awaitable<void> Listener::reload_loop(PerShard* shard) {
-  const auto& http = app_.config.http;
-  auto seen = std::make_pair(changed_at(http.tls_certificate), changed_at(http.tls_key));
-  while (!stopping_->flag) {
-    const SteadyTime until = std::chrono::steady_clock::now() + kLookAtCertificates;
-    co_await shard->stop.wait_until(until);
-    const auto now = std::make_pair(changed_at(http.tls_certificate), changed_at(http.tls_key));
-    if (now == seen) continue;
-    auto context = wire::TlsContext::server_from_files(http.tls_certificate, http.tls_key);
-    if (!context) {
-      // Half written, or wrong: the old pair goes on serving.
-      log_warn("http.certificate_unusable", {{"error", context.error()}});
-      continue;
-    }
-    seen = now;
-    tls_ = std::make_shared<const wire::TlsContext>(std::move(*context));
-    log_info("http.certificate_reloaded");
+  if (ready) {
+    co_await serve_connection(app_, std::move(ready), secure, stopping_, shard->live, patience_);
   }
+  app_.limits.leave(address);
 }
 
 awaitable<void> Listener::close(SteadyTime deadline) {

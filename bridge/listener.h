@@ -1,21 +1,21 @@
 // Accepts connections on every shard, over TLS or plain, within the limits per address.
 //
-// One per process; acceptors share the port (SO_REUSEPORT). Certificates are looked at every few
-// seconds and a changed pair is used for new connections, without a restart.
+// One per process; acceptors share the port (SO_REUSEPORT). Certificates may change without a
+// restart (certificates.h).
 #pragma once
 
 #include <memory>
 #include <optional>
 
+#include "bridge/certificates.h"
 #include "bridge/exchange.h"
-#include "session/wire/tls_stream.h"
 #include "storage/base/shards.h"
 
 namespace wab::bridge {
 
 class Listener {
  public:
-  Listener(Shards& shards, App& app);
+  Listener(Shards& shards, App& app, Patience patience = {});
   ~Listener();
   // The error is one line for stderr.
   tl::expected<void, std::string> open();
@@ -28,13 +28,14 @@ class Listener {
   struct PerShard;
   awaitable<void> accept_loop(PerShard* shard);
   awaitable<void> serve(PerShard* shard, std::unique_ptr<wire::TcpStream> stream);
-  awaitable<void> reload_loop(PerShard* shard);
+  bool admit(const std::string& address);
 
   Shards& shards_;
   App& app_;
+  const Patience patience_;
+  Certificates certificates_;
   std::vector<std::unique_ptr<PerShard>> per_shard_;
   std::shared_ptr<Stopping> stopping_ = std::make_shared<Stopping>();
-  std::atomic<std::shared_ptr<const wire::TlsContext>> tls_;
   uint16_t port_ = 0;
 };
 

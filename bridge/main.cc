@@ -3,13 +3,13 @@
 #include <iostream>
 
 #include "bridge/commands/commands.h"
+#include "bridge/commands/completion.h"
 #include "bridge/service.h"
+#include "bridge/version.h"
 
 namespace {
 
 using namespace wab::bridge;
-
-constexpr const char* kVersion = "0.1.0";
 
 // One line on stderr, exit code 2.
 std::optional<Config> config_or_complain(const std::string& path) {
@@ -79,7 +79,14 @@ int run(int argc, char** argv) {
     actions.emplace_back(command, action);
   }
 
-  auto* doctor_command = with_config(app.add_subcommand("doctor", "Check configuration and store"));
+  auto* doctor_command = with_config(app.add_subcommand(
+      "doctor", "Check configuration, keys, clock, network, certificate and disk"));
+  DoctorWish doctor_wish;
+  doctor_command->add_flag("--json", doctor_wish.json, "One JSON object instead of lines");
+  doctor_command->add_flag("--offline", doctor_wish.offline, "Do not call WhatsApp's address");
+  auto* completion = app.add_subcommand("completion", "Print a completion script for a shell");
+  std::string shell;
+  completion->add_option("shell", shell, "bash, zsh or fish")->required();
   auto* version = app.add_subcommand("version", "Print the version");
 
   try {
@@ -93,6 +100,16 @@ int run(int argc, char** argv) {
     std::cout << "waslo-bridge " << kVersion << std::endl;
     return kExitDone;
   }
+  if (completion->parsed()) {
+    const auto script = completion_script(app, "waslo-bridge", shell);
+    if (!script) {
+      std::cerr << "completion: use bash, zsh or fish" << std::endl;
+      return kExitUsage;
+    }
+    std::cout << *script;
+    return kExitDone;
+  }
+  if (doctor_command->parsed()) return doctor(config_path, doctor_wish);
   if (key_make->parsed()) return key_new(key_path);
   if (session_ls->parsed()) return session_list(api);
   for (const auto& [command, action] : actions) {
@@ -103,7 +120,6 @@ int run(int argc, char** argv) {
   if (token_make->parsed()) return token_create(*config, wish);
   if (user_make->parsed()) return user_create(*config, email, password_file);
   if (audit_check->parsed()) return audit_verify(*config, export_path);
-  if (doctor_command->parsed()) return doctor(*config);
   if (serve_command->parsed()) {
     if (check) {
       std::cout << "configuration is valid" << std::endl;

@@ -21,8 +21,10 @@ json reference(const Shape& shape, json& schemas) {
 // What a route may answer with besides its own problems.
 std::vector<Code> problems_of(const Route& route) {
   std::vector<Code> codes = {Code::bad_request, Code::rate_limited, Code::internal};
-  if (route.access != Access::setup) codes.push_back(Code::setup_required);
-  if (route.access != Access::open && route.access != Access::setup) {
+  if (route.access != Access::setup && route.access != Access::page) {
+    codes.push_back(Code::setup_required);
+  }
+  if (!is_callerless(route.access)) {
     codes.push_back(Code::unauthenticated);
     codes.push_back(Code::forbidden);
   }
@@ -31,9 +33,12 @@ std::vector<Code> problems_of(const Route& route) {
     codes.push_back(Code::unsupported_media_type);
     codes.push_back(Code::body_too_large);
   }
-  if (route.query) codes.push_back(Code::invalid_query);
+  codes.push_back(Code::invalid_query);  // a parameter that the route does not have, at least
+  if (!route.body && route.method != "GET" && route.method != "DELETE") {
+    codes.push_back(Code::invalid_body);  // any body
+  }
   if (route.pattern.find('{') != std::string_view::npos) codes.push_back(Code::not_found);
-  if (route.method != "GET" && route.access != Access::open && route.access != Access::setup) {
+  if (route.method != "GET" && !is_callerless(route.access)) {
     codes.push_back(Code::in_flight);
     codes.push_back(Code::key_reused);
   }
@@ -50,7 +55,9 @@ json responses(const Route& route, json& schemas) {
     }
     for (auto media = reply.media; !media.empty();) {
       const auto end = media.find(',');
-      one["content"][std::string(media.substr(0, end))]["schema"] = {{"type", "string"}};
+      const auto type = media.substr(0, end);
+      one["content"][std::string(type)]["schema"] = {
+          {"type", type == "application/json" ? "object" : "string"}};
       if (end == std::string_view::npos) break;
       media.remove_prefix(end + 1);
     }
@@ -66,6 +73,15 @@ json responses(const Route& route, json& schemas) {
     auto& one = out[std::to_string(status)];
     one["description"] = "Problem; code: " + list;
     one["content"]["application/problem+json"]["schema"] = {
+        {"$ref", "#/components/schemas/problem"}};
+  }
+  // An upgrade or a redirect is no success in the eyes of a generator; it needs something to
+  // expect.
+  const bool succeeds = std::any_of(route.replies.begin(), route.replies.end(),
+                                    [](const Reply& reply) { return reply.status / 100 == 2; });
+  if (!succeeds) {
+    out["default"]["description"] = "Problem";
+    out["default"]["content"]["application/problem+json"]["schema"] = {
         {"$ref", "#/components/schemas/problem"}};
   }
   return out;
@@ -93,7 +109,7 @@ json parameters(const Route& route) {
       out.push_back(std::move(one));
     }
   }
-  if (route.method != "GET" && route.access != Access::open && route.access != Access::setup) {
+  if (route.method != "GET" && !is_callerless(route.access)) {
     out.push_back({{"name", "Idempotency-Key"},
                    {"in", "header"},
                    {"required", false},
@@ -104,7 +120,8 @@ json parameters(const Route& route) {
 }
 
 json security(const Route& route) {
-  if (route.access == Access::open || route.access == Access::setup) return json::array();
+  if (route.access == Access::visitor) return json::array({{{"visitor", json::array()}}});
+  if (is_callerless(route.access)) return json::array();
   return json::array({{{"token", json::array()}}, {{"browser", json::array()}}});
 }
 
@@ -112,6 +129,8 @@ std::string about_access(const Route& route) {
   switch (route.access) {
     case Access::setup:
       return "Served only until the first operator exists.";
+    case Access::visitor:
+      return "For whoever opened a pairing link; anybody else gets 404.";
     case Access::operators:
       return "For operators.";
     case Access::organization:
@@ -155,7 +174,7 @@ std::string print() {
       if (auto list = parameters(route); !list.empty()) one["parameters"] = std::move(list);
       if (route.body) {
         one["requestBody"] = {
-            {"required", true},
+            {"required", !body_may_be_absent(*route.body)},
             {"content", {{"application/json", {{"schema", reference(*route.body, schemas)}}}}}};
       }
       std::string method(route.method);
@@ -169,6 +188,7 @@ std::string print() {
       {"info",
        {{"title", "Waslo Bridge"},
         {"version", "1"},
+        {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}},
         {"description",
          "WhatsApp sessions over HTTP. Times are ISO 8601 in UTC. Errors are RFC 9457 problems "
          "with a stable code. The organization always comes from the token."}}},
@@ -178,11 +198,19 @@ std::string print() {
        {{"schemas", schemas},
         {"securitySchemes",
          {{"token", {{"type", "http"}, {"scheme", "bearer"}}},
-          {"browser", {{"type", "apiKey"}, {"in", "cookie"}, {"name", "__Host-wab"}}}}}}}};
+          {"browser", {{"type", "apiKey"}, {"in", "cookie"}, {"name", "__Host-wab"}}},
+          {"visitor", {{"type", "apiKey"}, {"in", "cookie"}, {"name", "__Host-wab-pair"}}}}}}}};
   return document.dump();
 }
 
 }  // namespace
+
+bool body_may_be_absent(const Shape& shape) {
+  for (const auto& field : shape.fields) {
+    if (field.required) return false;
+  }
+  return shape.min_fields == 0;
+}
 
 const std::string& openapi_document() {
   static const std::string text = print();

@@ -1,8 +1,9 @@
 #include "bridge/ops.h"
 
 #include <boost/asio/io_context.hpp>
+#include <nlohmann/json.hpp>
 
-#include "bridge/config.h"
+#include "bridge/problem.h"
 #include "session/wire/http.h"
 #include "storage/base/metrics.h"
 
@@ -11,10 +12,26 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// Text as it always was, or JSON for who asks for it.
+void say(wire::HttpResponse& response, const wire::HttpRequest& request, const char* good,
+         const std::string& trouble) {
+  response.status = trouble.empty() ? 200 : 503;
+  if (request.headers.get("accept").find("application/json") == std::string_view::npos) {
+    response.body = to_bytes((trouble.empty() ? good : trouble) + "\n");
+    return;
+  }
+  const nlohmann::json body = {{"status", trouble.empty() ? good : "unwell"}, {"reason", trouble}};
+  response.headers.set("content-type", "application/json; charset=utf-8");
+  response.body = to_bytes(body.dump() + "\n");
+}
+
 }  // namespace
 
-Ops::Ops(Shards& shards, std::string listen, std::function<std::string()> ready)
-    : shards_(shards), listen_(std::move(listen)), ready_(std::move(ready)) {}
+Ops::Ops(Shards& shards, const Config& config, Answers answers)
+    : shards_(shards),
+      listen_(config.ops.listen),
+      answers_(std::move(answers)),
+      certificates_("ops", config.ops.tls_certificate, config.ops.tls_key, config.ops.client_ca) {}
 Ops::~Ops() = default;
 
 tl::expected<void, std::string> Ops::open() {
@@ -23,6 +40,7 @@ tl::expected<void, std::string> Ops::open() {
   const auto address = boost::asio::ip::make_address(at ? at->host : "", bad);
   if (!at || bad)
     return tl::unexpected<std::string>("ops.listen: write IP:PORT, such as 127.0.0.1:9090");
+  if (auto loaded = certificates_.load(); !loaded) return loaded;
   const wire::Endpoint endpoint{address, at->port};
   auto acceptor = wire::Acceptor::listen(shards_.at(0), endpoint);
   if (!acceptor) {
@@ -34,7 +52,12 @@ tl::expected<void, std::string> Ops::open() {
 
 uint16_t Ops::port() const { return acceptor_->port(); }
 
-void Ops::start() { spawn(shards_.executor(0), gate_, accept_loop(), "ops.accept"); }
+void Ops::start() {
+  spawn(shards_.executor(0), gate_, accept_loop(), "ops.accept");
+  if (certificates_.enabled()) {
+    spawn(shards_.executor(0), gate_, certificates_.watch(stop_), "ops.certificates");
+  }
+}
 
 awaitable<void> Ops::accept_loop() {
   for (;;) {
@@ -47,8 +70,18 @@ awaitable<void> Ops::accept_loop() {
   }
 }
 
-awaitable<void> Ops::serve(std::unique_ptr<wire::TcpStream> stream) {
-  wire::TcpStream* const raw = stream.get();
+awaitable<void> Ops::serve(std::unique_ptr<wire::TcpStream> plain) {
+  std::unique_ptr<wire::ByteStream> stream;
+  if (const auto tls = certificates_.current()) {
+    const wire::TlsContext context = *tls;
+    auto secured =
+        co_await wire::tls_accept(std::move(plain), context, std::chrono::steady_clock::now() + 5s);
+    if (!secured || stopping_) co_return;
+    stream = std::move(*secured);
+  } else {
+    stream = std::move(plain);
+  }
+  wire::ByteStream* const raw = stream.get();
   open_.insert(raw);
   wire::HttpServerConnection connection(std::move(stream));
   while (!stopping_) {
@@ -57,17 +90,19 @@ awaitable<void> Ops::serve(std::unique_ptr<wire::TcpStream> stream) {
     if (!request || !*request) break;
     wire::HttpResponse response;
     response.headers.set("content-type", "text/plain; charset=utf-8");
-    response.headers.set("cache-control", "no-store");
+    for (const auto& [name, value] : security_headers()) {
+      response.headers.set(std::string(name), std::string(value));
+    }
     const auto path = (*request)->path();
     if ((*request)->method != "GET") {
       response.status = 405;
     } else if (path == "/healthz") {
-      response.body = to_bytes("ok\n");
+      say(response, **request, "ok", answers_.healthy());
     } else if (path == "/readyz") {
-      const std::string why = ready_();
-      response.status = why.empty() ? 200 : 503;
-      response.body = to_bytes(why.empty() ? "ready\n" : why + "\n");
+      const std::string why = co_await answers_.ready();
+      say(response, **request, "ready", why);
     } else if (path == "/metrics") {
+      co_await answers_.before_metrics();
       response.headers.set("content-type", "text/plain; version=0.0.4; charset=utf-8");
       response.body = to_bytes(metrics_text());
     } else {
@@ -83,6 +118,7 @@ awaitable<void> Ops::serve(std::unique_ptr<wire::TcpStream> stream) {
 
 awaitable<void> Ops::close() {
   stopping_ = true;
+  stop_.notify_all();
   for (auto* stream : open_) stream->close();
   if (acceptor_) acceptor_->close();
   co_await gate_.close();

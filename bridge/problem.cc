@@ -21,6 +21,8 @@ const CodeRow kRows[] = {
     {Code::request_timeout, "request_timeout", 408, "The request did not arrive in time"},
     {Code::unauthenticated, "unauthenticated", 401, "A valid token is needed"},
     {Code::bad_credentials, "bad_credentials", 401, "E-mail or password is wrong"},
+    {Code::code_required, "code_required", 401, "The code of the second factor is needed too"},
+    {Code::code_refused, "code_refused", 401, "The code is wrong or was used before"},
     {Code::forbidden, "forbidden", 403, "This token may not do that"},
     {Code::cross_site, "cross_site", 403, "The request came from another site"},
     {Code::origin_refused, "origin_refused", 403, "This origin may not call the API"},
@@ -50,6 +52,10 @@ const CodeRow kRows[] = {
     {Code::whatsapp_timeout, "whatsapp_timeout", 504, "WhatsApp did not answer in time"},
     {Code::outbox_full, "outbox_full", 503, "Too many events wait for delivery"},
     {Code::rate_limited, "rate_limited", 429, "Too many requests"},
+    {Code::weak_password, "weak_password", 422, "Choose another password"},
+    {Code::last_owner, "last_owner", 409, "Nobody else could manage this any more"},
+    {Code::invitation_refused, "invitation_refused", 403,
+     "The invitation is not valid: it was used, has expired or was taken back"},
     {Code::setup_required, "setup_required", 503, "No operator exists yet: use POST /v1/setup"},
     {Code::setup_done, "setup_done", 409, "An operator exists already"},
     {Code::quarantined, "quarantined", 409, "A stored record did not open: see the log"},
@@ -101,7 +107,7 @@ constexpr std::pair<std::string_view, std::string_view> kHeaders[] = {
     {"Cross-Origin-Resource-Policy", "same-origin"},
     {"Cross-Origin-Opener-Policy", "same-origin"},
     {"Permissions-Policy",
-     "accelerometer=(), ambient-light-sensor=(), autoplay=(), battery=(), camera=(), "
+     "accelerometer=(), ambient-light-sensor=(), autoplay=(), battery=(), bluetooth=(), camera=(), "
      "clipboard-read=(), clipboard-write=(), display-capture=(), encrypted-media=(), "
      "fullscreen=(), gamepad=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), "
      "interest-cohort=(), magnetometer=(), microphone=(), midi=(), payment=(), "

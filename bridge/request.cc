@@ -1,5 +1,6 @@
 #include "bridge/request.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "storage/base/bytes.h"
@@ -41,6 +42,12 @@ std::string_view Request::header(std::string_view name) const {
     if (same_word(key, name)) return value;
   }
   return {};
+}
+
+size_t Request::count(std::string_view name) const {
+  return static_cast<size_t>(std::count_if(headers.begin(), headers.end(), [&](const auto& header) {
+    return same_word(header.first, name);
+  }));
 }
 
 std::string_view Request::parameter(std::string_view name) const {

@@ -14,6 +14,7 @@
 
 #include "bridge/problem.h"
 #include "bridge/shape.h"
+#include "storage/base/trace.h"
 
 namespace wab::bridge {
 
@@ -21,7 +22,8 @@ using boost::asio::awaitable;
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
-  std::string id;  // X-Request-Id of the answer and in the log
+  std::string id;      // X-Request-Id of the answer and in the log
+  TraceContext trace;  // the caller's, or a fresh one; its span is this request
   std::string method;
   std::string path;  // as sent, before "?"; percent escapes are not decoded: no route has any
   Query query;       // decoded
@@ -33,6 +35,7 @@ struct Request {
   bool upgrade = false;  // a valid WebSocket upgrade: the answer may be a follower of that kind
   // "" when absent; names compare without case.
   std::string_view header(std::string_view name) const;
+  size_t count(std::string_view name) const;
   std::string_view parameter(std::string_view name) const;
 };
 
@@ -65,6 +68,7 @@ struct Answer {
   std::string content_type = "application/json; charset=utf-8";
   std::string body;
   Headers headers;
+  std::string_view route = "";  // pattern of the route that answered, for the log; "" for none
   enum class Kind : uint8_t { whole, server_sent_events, websocket } kind = Kind::whole;
   std::unique_ptr<Follower> follower;  // of the latter two
 };

@@ -5,6 +5,7 @@
 
 #include "bridge/audited.h"
 #include "bridge/browser.h"
+#include "bridge/openapi.h"
 #include "bridge/routes/tables.h"
 #include "bridge/strict_json.h"
 #include "storage/base/log.h"
@@ -15,13 +16,16 @@ namespace {
 
 using nlohmann::json;
 constexpr std::chrono::seconds kWindow{60};
+constexpr std::string_view kOfSession = "/v1/sessions/{";
 
 bool is_unsafe(std::string_view method) { return method != "GET" && method != "HEAD"; }
 
 const std::span<const Route> kTables[] = {
-    document_routes(),     setup_routes(),   login_routes(),   google_routes(),
-    organization_routes(), token_routes(),   session_routes(), pairing_routes(),
-    message_routes(),      webhook_routes(), event_routes(),   audit_routes()};
+    document_routes(), setup_routes(),        login_routes(),      google_routes(),
+    me_routes(),       organization_routes(), token_routes(),      session_routes(),
+    pairing_routes(),  message_routes(),      webhook_routes(),    event_routes(),
+    audit_routes(),    user_routes(),         invitation_routes(), usage_routes(),
+    console_routes(),  pairing_link_routes(), overview_routes()};
 
 struct Found {
   const Route* route = nullptr;
@@ -78,7 +82,12 @@ class Budget {
 awaitable<Outcome<Caller>> find_caller(App& app, const Request& request) {
   std::string authorization(request.header("authorization"));
   if (!authorization.empty()) {
-    auto caller = co_await app.auth.by_token(std::move(authorization));
+    std::optional<TokenRefusal> refusal;
+    auto caller = co_await app.auth.by_token(std::move(authorization), request.address, &refusal);
+    if (refusal) {
+      auto noted = co_await note_token_refusal(app, request, *refusal);
+      if (!noted) co_return refuse(noted.error());
+    }
     co_return caller;
   }
   std::string cookie = cookie_of(request);
@@ -114,6 +123,22 @@ Outcome<void> judge_access(const Route& route, const Caller& caller) {
   return {};
 }
 
+// A token that is limited to sessions: what it does not see does not exist for it, and what tells
+// of the whole organization is not for it, however new the route.
+Outcome<void> judge_sessions(const Route& route, const std::vector<std::string>& ids,
+                             const Caller& caller) {
+  constexpr std::string_view kReach[] = {"/v1/sessions", "/v1/messages/", "/v1/events"};
+  if (!caller.sessions() || route.access == Access::session) return {};
+  bool within = false;
+  for (const auto start : kReach) within = within || route.pattern.starts_with(start);
+  if (!within) return refuse(Code::forbidden, "The token is limited to some sessions.");
+  if (route.pattern.starts_with(kOfSession)) {
+    const auto id = SessionId::parse(ids.front());
+    if (!id || !caller.sees(*id)) return refuse(Code::not_found);
+  }
+  return {};
+}
+
 Outcome<json> judge_body(const Route& route, const Request& request) {
   if (!route.body) {
     if (!request.body.empty() && request.body != "{}") {
@@ -121,17 +146,33 @@ Outcome<json> judge_body(const Route& route, const Request& request) {
     }
     return json(nullptr);
   }
+  if (request.body.empty() && body_may_be_absent(*route.body)) return json(json::object());
   const auto type = request.header("content-type");
   const auto essence = type.substr(0, type.find(';'));
   if (essence != "application/json") return refuse(Code::unsupported_media_type);
   auto parsed = parse_strict_json(request.body);
-  if (!parsed) return refuse(Code::invalid_body, parsed.error());
+  if (!parsed) {
+    Problem broken;
+    broken.code = Code::invalid_body;
+    broken.detail = parsed.error().message;
+    broken.errors.push_back(std::move(parsed.error()));
+    return refuse(std::move(broken));
+  }
   auto errors = validate(*route.body, *parsed);
   if (errors.empty()) return std::move(*parsed);
   Problem problem;
   problem.code = Code::invalid_body;
   problem.errors = std::move(errors);
   return refuse(std::move(problem));
+}
+
+// A field that must have one meaning and has two: whoever reads the other one is deceived.
+std::string_view repeated_header(const Request& request) {
+  for (const std::string_view name :
+       {"Authorization", "Content-Type", "Idempotency-Key", "Origin", "Sec-Fetch-Site"}) {
+    if (request.count(name) > 1) return name;
+  }
+  return {};
 }
 
 Outcome<void> judge_query(const Route& route, const Request& request) {
@@ -184,15 +225,20 @@ awaitable<Outcome<Answer>> pass(App& app, const Request& request, Found& found, 
     auto over = budget.take(app, "address", group, app.config.limits.address_per_minute);
     if (over) co_return refuse(std::move(*over));
   }
+  if (const auto twice = repeated_header(request); !twice.empty()) {
+    co_return refuse(Code::bad_request, "Send " + std::string(twice) + " once.");
+  }
   if (!found.route && found.allow.empty()) co_return refuse(Code::not_found);
-  if (app.people.setup_pending() && (!found.route || found.route->access != Access::setup)) {
+  const bool before_setup =
+      found.route && (found.route->access == Access::setup || found.route->access == Access::page);
+  if (app.people.setup_pending() && !before_setup) {
     co_return refuse(Code::setup_required);
   }
   if (!found.route) co_return refuse(Code::method_not_allowed);
   const Route& route = *found.route;
 
   std::optional<Caller> caller;
-  if (route.access != Access::open && route.access != Access::setup) {
+  if (!is_callerless(route.access)) {
     auto proven = co_await find_caller(app, request);
     if (!proven) co_return refuse(std::move(proven.error()));
     caller.emplace(std::move(*proven));
@@ -208,6 +254,10 @@ awaitable<Outcome<Answer>> pass(App& app, const Request& request, Found& found, 
       if (!noted) co_return refuse(noted.error());
       co_return refuse(allowed.error());
     }
+  }
+  if (caller) {
+    const auto seen = judge_sessions(route, found.ids, *caller);
+    if (!seen) co_return refuse(seen.error());
   }
   const auto query = judge_query(route, request);
   if (!query) co_return refuse(query.error());
@@ -269,6 +319,7 @@ awaitable<Answer> handle(App& app, const Request& request) {
     answer = std::move(*preflight);
   } else {
     Found found = find(request.method, request.path);
+    const std::string_view route = found.route != nullptr ? found.route->pattern : "";
     auto outcome = co_await pass(app, request, found, budget);
     if (outcome) {
       answer = std::move(*outcome);
@@ -278,9 +329,13 @@ awaitable<Answer> handle(App& app, const Request& request) {
         answer.headers.emplace_back("Allow", found.allow);
       }
       if (answer.status >= 500 && outcome.error().code == Code::internal) {
-        log_error("http.failed", {{"request", request.id}, {"method", request.method}});
+        log_error("http.failed", {{"request", request.id},
+                                  {"trace", request.trace.id()},
+                                  {"method", request.method},
+                                  {"route", route}});
       }
     }
+    answer.route = route;
   }
   budget.print(answer);
   dress(answer, request, app.config);
@@ -289,10 +344,17 @@ awaitable<Answer> handle(App& app, const Request& request) {
 }
 
 void dress(Answer& answer, const Request& request, const Config& config) {
+  // A page brings a policy of its own; everything else gets the API's.
+  const size_t brought = answer.headers.size();
   for (const auto& [name, value] : security_headers()) {
-    answer.headers.emplace_back(name, value);
+    const bool own = std::any_of(answer.headers.begin(), answer.headers.begin() + brought,
+                                 [&](const auto& header) { return header.first == name; });
+    if (!own) answer.headers.emplace_back(name, value);
   }
   answer.headers.emplace_back("X-Request-Id", request.id);
+  if (request.trace.span != ByteArray<8>{}) {
+    answer.headers.emplace_back("Traceparent", request.trace.traceparent());
+  }
   add_cors(answer, request, config);
 }
 

@@ -14,6 +14,8 @@ namespace wab::bridge {
 
 enum class Access : uint8_t {
   open,          // no caller
+  page,          // no caller, served before setup too: the console's static files
+  visitor,       // whoever came by a pairing link; the handler asks for their cookie
   setup,         // only while setup is pending
   session,       // whoever is logged in, operators too
   operators,     // operators only
@@ -40,7 +42,7 @@ struct AuditNote {
 struct Call {
   App& app;
   const Request& request;
-  const Caller* caller;          // not null except for Access::open and ::setup
+  const Caller* caller;          // null for Access::open, ::page, ::visitor, ::setup
   const nlohmann::json& body;    // judged by the route's shape; null without one
   std::vector<std::string> ids;  // path parameters in order, judged by their handler
   Idempotency::Ticket* ticket;   // null without Idempotency-Key
@@ -70,6 +72,12 @@ struct Reply {
 };
 
 using Handler = awaitable<Outcome<Answer>> (*)(Call& call);
+
+// True for the kinds of access that no token or browser session is asked for.
+constexpr bool is_callerless(Access access) {
+  return access == Access::open || access == Access::page || access == Access::visitor ||
+         access == Access::setup;
+}
 
 struct Route {
   std::string_view method;

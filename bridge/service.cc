@@ -15,10 +15,12 @@
 #include "bridge/app.h"
 #include "bridge/deliveries.h"
 #include "bridge/google_outside.h"
+#include "bridge/housekeeping.h"
 #include "bridge/listener.h"
-#include "bridge/ops.h"
+#include "bridge/pairing_links.h"
 #include "bridge/parts.h"
 #include "bridge/sessions.h"
+#include "bridge/watch.h"
 #include "session/noise/certificate.h"
 #include "storage/base/log.h"
 #include "storage/base/metrics.h"
@@ -115,27 +117,39 @@ class Service {
         auth_(store, scopes_, clock_, random_),
         people_(store, scopes_.deployment(), auth_, clock_, random_, password),
         limits_(clock_, random_),
+        pairing_links_(store, scopes_, clock_, random_),
         idempotency_(store, clock_, random_),
+        quotas_(store, clock_, config, scopes_.deployment()),
+        housekeeping_(store, scopes_, clock_, auth_, idempotency_, quotas_),
         feed_(executors(shards)),
         audit_(store, clock_, scopes_.deployment(), executors(shards)),
         compute_(compute),
         lookup_(lookup),
         whatsapp_(lookup, std::move(whatsapp_trust)),
         receivers_(lookup, std::move(public_trust)),
-        deliveries_(shards, store, receivers_, config, clock_, random_),
-        world_{store,          deliveries_,
-               feed_,          whatsapp_,
-               compute,        clock_,
-               random_,        std::move(settings),
-               std::move(url), config.whatsapp.proxy},
+        backlog_(static_cast<uint64_t>(config.limits.undelivered_events)),
+        deliveries_(shards, store, receivers_, config, clock_, random_, backlog_),
+        world_{store,
+               deliveries_,
+               backlog_,
+               feed_,
+               whatsapp_,
+               compute,
+               clock_,
+               random_,
+               std::move(settings),
+               std::move(url),
+               config.whatsapp.proxy},
         sessions_(shards, world_, config),
         endpoints_(store, clock_, random_, config,
                    [this](const storage::OrgScope& org, EndpointId id,
-                          const EndpointRecord* record) { deliveries_.changed(org, id, record); }),
-        app_{config_, store_,       clock_,    random_,    auth_, people_,
-             limits_, idempotency_, sessions_, endpoints_, feed_, audit_},
+                          const EndpointRecord* record) { endpoint_changed(org, id, record); }),
+        app_{config_,      store_,    clock_,     random_, auth_,  people_, limits_,
+             idempotency_, sessions_, endpoints_, feed_,   audit_, quotas_},
         listener_(shards, app_),
-        ops_(shards, config.ops.listen, [this] { return not_ready(); }) {
+        watch_(shards, config, store, scopes_.deployment(), sessions_, clock_, random_,
+               [this] { return not_ready(); }) {
+    app_.pairing_links = &pairing_links_;
     deliveries_.on_gone([this](storage::OrgScope org, EndpointId id) {
       any_io_executor here = shards_.executor(0);
       spawn(here, disable(org, id), "webhook.disable");
@@ -150,7 +164,7 @@ class Service {
       app_.google = google_.google.get();
     }
     if (auto opened = listener_.open(); !opened) return opened;
-    return ops_.open();
+    return watch_.open();
   }
 
   awaitable<void> run(std::promise<int>* exit) {
@@ -163,7 +177,7 @@ class Service {
     if (*setup) {
       std::cout << "setup token (once, 30 minutes): " << **setup << std::endl;
     }
-    ops_.start();
+    watch_.start();
     co_await recover();
     // Not before every session is known: a 404 for one that exists would be believed. Callers wait
     // in the backlog of the open port meanwhile.
@@ -172,7 +186,8 @@ class Service {
     std::cout << "waslo-bridge listening on "
               << (config_.http.tls_certificate.empty() ? "http" : "https") << "://"
               << host_of(config_.http.listen) << ":" << listener_.port() << ", ops on "
-              << host_of(config_.ops.listen) << ":" << ops_.port() << std::endl;
+              << host_of(config_.ops.listen) << ":" << watch_.port() << std::endl;
+    housekeeping_.start(shards_.executor(0));
     ready_ = true;
     log_info("service.ready", {{"sessions", recovered_}});
     boost::asio::io_context& shard = shards_.at(0);
@@ -239,6 +254,19 @@ class Service {
       for (const auto& record : page->endpoints) deliveries_.changed(org, record.id, &record);
       after = page->next;
     } while (!after.empty());
+    auto counted = co_await deliveries_.recount(org);
+    if (!counted) log_error("service.outbox_uncounted", {{"error", counted.error()}});
+  }
+
+  void endpoint_changed(const storage::OrgScope& org, EndpointId id, const EndpointRecord* record) {
+    deliveries_.changed(org, id, record);
+    if (record == nullptr) spawn(shards_.executor(0), forget(org, id), "webhook.forget");
+  }
+
+  awaitable<void> forget(storage::OrgScope org, EndpointId id) {
+    auto done = co_await deliveries_.forget(org, id);
+    if (!done)
+      log_warn("webhook.not_forgotten", {{"endpoint", id.text()}, {"error", done.error()}});
   }
 
   awaitable<void> disable(storage::OrgScope org, EndpointId id) {
@@ -253,10 +281,11 @@ class Service {
     const SteadyTime deadline = clock_.steady() + kStopGrace;
     log_info("service.stopping");
     feed_.close();
+    co_await housekeeping_.close();
     co_await listener_.close(deadline);
     co_await sessions_.close();
     co_await deliveries_.close(deadline);
-    co_await ops_.close();
+    co_await watch_.close();
     log_info("service.stopped");
   }
 
@@ -265,17 +294,21 @@ class Service {
   storage::RocksStore& store_;
   Clock& clock_ = system_clock();
   Random& random_ = system_random();
-  storage::ScopeIssuer scopes_;
+  storage::ScopeIssuer scopes_ = store_.issuer();
   Auth auth_;
   People people_;
   Limits limits_;
+  PairingLinks pairing_links_;
   Idempotency idempotency_;
+  Quotas quotas_;
+  Housekeeping housekeeping_;
   EventFeed feed_;
   Audit audit_;
   BlockingPool& compute_;
   BlockingPool& lookup_;
   wire::Dialer whatsapp_;
   wire::Dialer receivers_;
+  Backlog backlog_;
   Deliveries deliveries_;
   SessionWorld world_;
   Sessions sessions_;
@@ -283,7 +316,7 @@ class Service {
   GoogleSignIn google_;
   App app_;
   Listener listener_;
-  Ops ops_;
+  Watch watch_;
   std::atomic<bool> ready_{false};
   std::atomic<bool> stopping_{false};
   size_t recovered_ = 0;

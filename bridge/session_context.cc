@@ -1,6 +1,8 @@
 #include "bridge/session_context.h"
 
 #include "session/wire/websocket.h"
+#include "storage/base/log.h"
+#include "storage/base/metrics.h"
 
 namespace wab::bridge {
 namespace {
@@ -8,6 +10,21 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kConnectTimeout = 20s;
+
+struct Probe {
+  Gauge waiting = make_gauge("waslo_dial_waiting", "Sessions that wait for their turn to connect.");
+  Gauge running = make_gauge("waslo_dial_running", "Connections under way, handshake included.");
+  Histogram wait = make_histogram("waslo_dial_wait_seconds", "How long they waited.",
+                                  {0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 900});
+  Counter good =
+      make_counter("waslo_dials_total", "Connections by outcome.", {{"outcome", "connected"}});
+  Counter bad =
+      make_counter("waslo_dials_total", "Connections by outcome.", {{"outcome", "failed"}});
+};
+Probe& probe() {
+  static Probe instance;
+  return instance;
+}
 
 }  // namespace
 
@@ -17,18 +34,25 @@ DialBudget::DialBudget(double per_second, size_t at_once)
       at_once_(at_once) {}
 
 awaitable<DialBudget::Pass> DialBudget::take() {
+  const SteadyTime asked = std::chrono::steady_clock::now();
+  probe().waiting.add();
   while (running_ >= at_once_) co_await freed_.wait();
   ++running_;
+  probe().running.add();
   Pass pass(this);
   const SteadyTime now = std::chrono::steady_clock::now();
   const SteadyTime mine = std::max(next_, now);
   next_ = mine + gap_;
   if (mine > now) co_await sleep_until(mine);
+  probe().waiting.sub();
+  const auto waited = std::chrono::steady_clock::now() - asked;
+  probe().wait.observe(std::chrono::duration<double>(waited).count());
   co_return std::move(pass);
 }
 
 void DialBudget::release() {
   --running_;
+  probe().running.sub();
   freed_.notify_one();
 }
 
@@ -37,6 +61,7 @@ SessionContextImpl::SessionContextImpl(SessionWorld& world, storage::Scope scope
                                        std::string proxy, std::function<void()> changed)
     : world_(world),
       scope_(scope),
+      backlog_(world.backlog.of(scope.org())),
       executor_(std::move(executor)),
       budget_(budget),
       proxy_(std::move(proxy)),
@@ -66,8 +91,13 @@ awaitable<Result<void>> SessionContextImpl::commit(storage::Commit commit) {
     told.events = commit.events;
     told.deliveries = commit.deliveries;
   }
+  const auto owed = static_cast<int64_t>(commit.deliveries.size());
   auto committed = co_await world_.store.commit(std::move(commit));
   if (!committed) co_return fail(committed.error());
+  if (owed > 0 && backlog_->add(owed)) {
+    log_warn("outbox.almost_full",
+             {{"organization", scope_.org().text()}, {"owed", backlog_->owed()}});
+  }
   if (events) {
     world_.deliveries.offer(told);
     world_.feed.grew(scope_.org());
@@ -79,8 +109,7 @@ ByteArray<32> SessionContextImpl::keyed_hash(std::string_view purpose, ByteView 
   return world_.store.keyed_hash(scope_.org_scope(), purpose, data);
 }
 
-awaitable<Result<std::unique_ptr<wire::WebSocket>>> SessionContextImpl::dial() {
-  const auto pass = co_await budget_.take();
+awaitable<Result<std::unique_ptr<wire::WebSocket>>> SessionContextImpl::connect() {
   const auto deadline = std::chrono::steady_clock::now() + kConnectTimeout;
   wire::Target target;
   target.host = world_.url.host;
@@ -102,6 +131,13 @@ awaitable<Result<std::unique_ptr<wire::WebSocket>>> SessionContextImpl::dial() {
   std::string path = world_.url.target;
   co_return co_await wire::WebSocket::connect(std::move(stream), std::move(host), std::move(path),
                                               std::move(headers), limits, deadline);
+}
+
+awaitable<Result<std::unique_ptr<wire::WebSocket>>> SessionContextImpl::dial() {
+  const auto pass = co_await budget_.take();
+  auto connected = co_await connect();
+  (connected ? probe().good : probe().bad).add();
+  co_return std::move(connected);
 }
 
 awaitable<void> SessionContextImpl::compute(std::function<void()> work) {

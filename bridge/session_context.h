@@ -4,6 +4,7 @@
 // One per session, owned by the session manager beside it, same shard.
 #pragma once
 
+#include "bridge/backlog.h"
 #include "bridge/deliveries.h"
 #include "bridge/event_feed.h"
 #include "session/context.h"
@@ -44,6 +45,7 @@ class DialBudget {
 struct SessionWorld {
   storage::Store& store;
   Deliveries& deliveries;
+  Backlog& backlog;
   EventFeed& feed;
   wire::Dialer& whatsapp;
   BlockingPool& compute;
@@ -70,6 +72,7 @@ class SessionContextImpl final : public session::SessionContext {
                                                size_t limit) override;
   awaitable<Result<std::vector<bool>>> marked(std::vector<std::string> names) override;
   awaitable<Result<void>> commit(storage::Commit commit) override;
+  bool outbox_full() const override { return backlog_->full(); }
   ByteArray<32> keyed_hash(std::string_view purpose, ByteView data) override;
   awaitable<Result<std::unique_ptr<wire::WebSocket>>> dial() override;
   awaitable<void> compute(std::function<void()> work) override;
@@ -78,8 +81,11 @@ class SessionContextImpl final : public session::SessionContext {
   void set_proxy(std::string proxy) { proxy_ = std::move(proxy); }
 
  private:
+  awaitable<Result<std::unique_ptr<wire::WebSocket>>> connect();
+
   SessionWorld& world_;
   storage::Scope scope_;
+  std::shared_ptr<Backlog::Account> backlog_;
   any_io_executor executor_;
   DialBudget& budget_;
   std::string proxy_;

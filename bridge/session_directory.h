@@ -51,7 +51,7 @@ class SessionDirectory {
   virtual ~SessionDirectory() = default;
 
   // Stores the session, stopped. `also` are rows of the organization that become true in the same
-  // commit. Code::limit_reached when the organization has limits.sessions_per_organization.
+  // commit. Whether there is room for one more was asked of Quotas before.
   virtual awaitable<Outcome<SessionView>> create(storage::OrgScope org, SessionId id,
                                                  SessionSettings settings,
                                                  std::vector<storage::Row> also) = 0;

@@ -277,17 +277,6 @@ awaitable<void> Sessions::do_close(Shard& shard) {
 awaitable<Outcome<SessionView>> Sessions::create(storage::OrgScope org, SessionId id,
                                                  SessionSettings settings,
                                                  std::vector<storage::Row> also) {
-  size_t have = 0;
-  std::string after;
-  do {
-    auto page = co_await world_.store.scan(org, Kind::session_config, after, kPage);
-    if (!page) co_return refuse(problem_of(page.error()));
-    have += page->rows.size();
-    after = page->next;
-  } while (!after.empty());
-  if (have >= static_cast<size_t>(config_.limits.sessions_per_organization)) {
-    co_return refuse(Code::limit_reached, "delete a session first");
-  }
   Shard& shard = shard_of(id);
   std::function<awaitable<Outcome<SessionView>>()> work =
       [this, &shard, org, id, settings = std::move(settings), also = std::move(also)] {
@@ -448,24 +437,25 @@ awaitable<void> Sessions::start_wanted() {
   }
 }
 
-awaitable<std::map<std::string, size_t>> Sessions::count() {
-  std::map<std::string, size_t> out;
+awaitable<Sessions::Counts> Sessions::count() {
+  Counts out;
   for (auto& shard : state_) {
     Shard* one = shard.get();
-    std::function<awaitable<std::map<std::string, size_t>>()> work = [one] {
+    std::function<awaitable<Counts>()> work = [one] {
       struct Counter {
-        static awaitable<std::map<std::string, size_t>> run(Shard* where) {
-          std::map<std::string, size_t> counts;
+        static awaitable<Counts> run(Shard* where) {
+          Counts counts;
           for (const auto& [id, entry] : where->entries) {
-            ++counts[std::string(session::status_word(entry->session->status().status))];
+            const auto now = entry->session->status();
+            ++counts[{std::string(session::status_word(now.status)), now.reason.code}];
           }
           co_return counts;
         }
       };
       return Counter::run(one);
     };
-    auto counts = co_await on<std::map<std::string, size_t>>(one->executor, std::move(work));
-    for (const auto& [word, number] : counts) out[word] += number;
+    auto counts = co_await on<Counts>(one->executor, std::move(work));
+    for (const auto& [state, number] : counts) out[state] += number;
   }
   co_return out;
 }

@@ -27,8 +27,9 @@ class Sessions final : public SessionDirectory {
   awaitable<void> start_wanted();
   // Finishes what sessions hold and closes them; no call after.
   awaitable<void> close();
-  // Sessions by status word, for readiness and metrics.
-  awaitable<std::map<std::string, size_t>> count();
+  // Sessions by status word and reason code, for the metrics.
+  using Counts = std::map<std::pair<std::string, std::string>, size_t>;
+  awaitable<Counts> count();
 
   awaitable<Outcome<SessionView>> create(storage::OrgScope org, SessionId id,
                                          SessionSettings settings,

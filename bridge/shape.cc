@@ -114,7 +114,7 @@ class Judge {
       const auto* field = std::find_if(
           shape.fields.data(), shape.fields.data() + shape.fields.size(),
           [&, name = std::string_view(key)](const Field& f) { return f.name == name; });
-      const std::string pointer = at + "/" + escaped(key);
+      const std::string pointer = at + "/" + pointer_part(key);
       if (field == shape.fields.data() + shape.fields.size()) {
         add(pointer, "is not a known field");
       } else {
@@ -175,19 +175,6 @@ class Judge {
   void add(std::string pointer, std::string message) {
     if (errors.size() < 100) errors.push_back({std::move(pointer), std::move(message)});
   }
-  static std::string escaped(std::string_view key) {
-    std::string out;
-    for (const char c : key) {
-      if (c == '~') {
-        out += "~0";
-      } else if (c == '/') {
-        out += "~1";
-      } else {
-        out += c;
-      }
-    }
-    return out;
-  }
   void integer(const Field& field, const json& value, const std::string& at) {
     // 1.0 is a whole number too, as in JSON Schema.
     const bool fits =
@@ -223,7 +210,7 @@ class Judge {
       return add(at, "must have at most " + std::to_string(field.max) + " entries");
     }
     for (const auto& [key, inner] : value.items()) {
-      const std::string pointer = at + "/" + escaped(key);
+      const std::string pointer = at + "/" + pointer_part(key);
       if (key.empty() || characters(key) > 64 || !matches(field.format, key)) {
         add(pointer, "has a key that is empty, too long or not allowed");
       }
@@ -236,7 +223,11 @@ class Judge {
     const auto parsed = text && text->size() <= 8 && !text->empty() && !is_digit(text->back())
                             ? parse_duration(*text)
                             : std::nullopt;
-    if (!parsed) add(at, "must be whole seconds or a text such as \"90d\"");
+    if (!parsed) return add(at, "must be whole seconds or a text such as \"90d\"");
+    if (parsed->count() < field.min || parsed->count() > field.max) {
+      add(at, "must be from " + std::to_string(field.min) + " to " + std::to_string(field.max) +
+                  " seconds");
+    }
   }
 };
 
@@ -305,6 +296,20 @@ bool matches(Format format, std::string_view text) {
       return is_event_type(text);
   }
   return false;
+}
+
+std::string pointer_part(std::string_view key) {
+  std::string out;
+  for (const char c : key) {
+    if (c == '~') {
+      out += "~0";
+    } else if (c == '/') {
+      out += "~1";
+    } else {
+      out += c;
+    }
+  }
+  return out;
 }
 
 std::vector<FieldError> validate(const Shape& shape, const json& body) {
@@ -400,6 +405,8 @@ json schema_of(const Field& field) {
       out["minimum"] = field.min;
       out["maximum"] = field.max;
       out["pattern"] = "^[0-9]{1,7}[smhd]$";
+      // What the text means, in seconds: no keyword of JSON Schema can say so.
+      out["x-seconds"] = {{"minimum", field.min}, {"maximum", field.max}};
       break;
     case Type::any:
       break;

@@ -4,15 +4,16 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
-#include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+
+#include "bridge/shape.h"
 
 namespace wab::bridge {
 
 inline constexpr int kMaxJsonDepth = 64;
 
-// The error says what is wrong in words for the caller of the API.
-tl::expected<nlohmann::json, std::string> parse_strict_json(std::string_view text);
+// The error names the place by its JSON pointer, as far as the parser came.
+tl::expected<nlohmann::json, FieldError> parse_strict_json(std::string_view text);
 
 }  // namespace wab::bridge

@@ -15,7 +15,8 @@ struct KindRow {
 };
 constexpr KindRow kKinds[] = {{TokenKind::operators, "wab_op_"},
                               {TokenKind::organization, "wab_live_"},
-                              {TokenKind::setup, "wab_setup_"}};
+                              {TokenKind::setup, "wab_setup_"},
+                              {TokenKind::invitation, "wab_invite_"}};
 
 uint32_t crc32(std::string_view text) {
   uint32_t crc = 0xffffffff;

@@ -90,6 +90,20 @@ function(wab_protobufs name folder)
 endfunction()
 
 
+# wab_embed(target folder): the static files of a folder, compiled into the target.
+function(wab_embed target folder)
+  file(GLOB found CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.html
+       ${CMAKE_SOURCE_DIR}/${folder}/*.js ${CMAKE_SOURCE_DIR}/${folder}/*.css
+       ${CMAKE_SOURCE_DIR}/${folder}/*.svg)
+  set(out ${CMAKE_BINARY_DIR}/generated/${folder}_files.cc)
+  add_custom_command(
+    OUTPUT ${out}
+    COMMAND ${CMAKE_COMMAND} -D FOLDER=${CMAKE_SOURCE_DIR}/${folder} -D OUT=${out}
+            -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+    DEPENDS ${found} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake)
+  target_sources(${target} PRIVATE ${out})
+endfunction()
+
 # wab_test(name folder... LIBS library...): one GoogleTest program per room.
 function(wab_test name)
   cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})

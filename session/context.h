@@ -48,6 +48,9 @@ class SessionContext {
   // Durable when it returns. The implementation adds one delivery per matching webhook endpoint and
   // wakes their dispatcher. Calls of one session are made one after another.
   virtual awaitable<Result<void>> commit(storage::Commit commit) = 0;
+  // True while the organization owes its endpoints too much: whatever would make an event stays
+  // with WhatsApp, unacknowledged.
+  virtual bool outbox_full() const = 0;
   // One-way and keyed: event ids and lanes.
   virtual ByteArray<32> keyed_hash(std::string_view purpose, ByteView data) = 0;
 

@@ -9,6 +9,7 @@
 #include "session/connection.h"
 #include "session/identity.h"
 #include "session/overlay.h"
+#include "session/pulse.h"
 #include "session/turn.h"
 #include "storage/base/shards.h"
 
@@ -23,6 +24,7 @@ struct Engine {
   DeviceIdentity me;
   std::shared_ptr<Connection> conn;  // null while there is none; working() tells whether it counts
   bool open = false;                 // logged in and active
+  Pulse pulse;                       // whether that is worth anything
   UnixMillis clock_offset_ms = 0;    // server minus ours
   Gate gate;                         // every coroutine of this session is inside; dies first
 

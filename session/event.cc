@@ -33,6 +33,8 @@ storage::EventRow render(const EventDraft& draft, uint64_t seq, const KeyedHash&
   row.id = event_id(hash, org, session, draft.source);
   row.type = draft.type;
   row.at = draft.occurred_at;
+  row.trace = draft.trace;
+  row.received = draft.received;
   const auto lane = hash("lane", view(session.text() + "/" + draft.source.chat));
   std::copy_n(lane.begin(), row.lane.size(), row.lane.begin());
 

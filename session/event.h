@@ -28,6 +28,8 @@ struct EventDraft {
   EventSource source;
   std::string data;  // JSON text of "data"
   UnixMillis occurred_at = 0;
+  std::string trace;        // of the request that caused it
+  UnixMillis received = 0;  // when its stanza arrived
 };
 
 using KeyedHash = std::function<ByteArray<32>(std::string_view purpose, ByteView data)>;

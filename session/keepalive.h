@@ -8,10 +8,15 @@
 
 namespace wab::session {
 
-// Runs until the connection ends. `quiet` is called whenever nothing has come for a while: the
-// session gives back what it keeps only to be quick.
+struct KeepaliveListener {
+  // Nothing has come for a while: the session gives back what it keeps only to be quick.
+  std::function<void()> quiet;
+  // 8 s after a ping: nothing came since (true), or something came after all (false).
+  std::function<void(bool)> silent;
+};
+// Runs until the connection ends.
 awaitable<void> keep_alive(SessionContext& context, std::shared_ptr<Connection> connection,
-                           std::function<void()> quiet);
+                           KeepaliveListener listener);
 
 // The answer to a ping of the server, or nothing when the stanza is none.
 std::optional<node::Node> answer_ping(const node::Node& stanza);

@@ -65,6 +65,7 @@ struct SendText {
   std::string reply_to;               // stanza id in the same chat, "" for none
   std::string reply_to_sender;        // jid; "" in direct chats
   std::vector<std::string> mentions;  // digits or jids
+  std::string trace;                  // traceparent of the request; "" for none
 };
 
 // Rows that must become true together with the send: idempotency, and the organization's index.

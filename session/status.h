@@ -53,6 +53,9 @@ enum class Cause : uint8_t {
   unreachable,      // an unpaired session cannot connect
   held_back,        // the organization's event store is full: reading is paused
   released,         // and goes on
+  not_answering,    // a ping went unanswered (pulse.h)
+  decrypt_failing,  // message after message cannot be read
+  recovered,        // neither any more
   ended,            // the service ended it for good: the reason is Ending::reason (ending.h)
   internal_error,
   quarantined,  // a stored record does not open

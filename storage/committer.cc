@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "storage/base/metrics.h"
+
 namespace wab::storage {
 
 Committer::Committer(CommitterOptions options)
@@ -82,6 +84,9 @@ bool Committer::write(Group& group) {
     options_.on_fatal(reason);
     return false;
   }
+  static Histogram sizes = make_histogram("waslo_storage_group_commits",
+                                          "Commits in one synced write.", {1, 2, 4, 8, 16, 32, 64});
+  sizes.observe(static_cast<double>(group.size()));
   {
     const std::lock_guard lock(mutex_);
     stats_.commits += group.size();

@@ -20,8 +20,11 @@ enum class Kind : uint8_t {
   token_lookup = 4,     // name: hex of the token's keyed hash -> organization and token id
   setup_token = 5,
   browser_session = 6,
-  pairing_secret = 14,  // name: hex of the link's keyed hash -> organization and link
-  pairing_visit = 15,   // name: hex of the cookie's keyed hash -> organization and link
+  federated_identity = 7,  // name: issuer, blank, subject -> user
+  user_index = 8,          // name: user id text -> e-mail address
+  invitation_lookup = 9,   // name: hex of the invitation's keyed hash -> organization and its id
+  pairing_secret = 14,     // name: hex of the link's keyed hash -> organization and link
+  pairing_visit = 15,      // name: hex of the cookie's keyed hash -> organization and link
   // Organization (nil session).
   token = 16,
   endpoint = 17,        // webhook endpoint with its secrets
@@ -36,6 +39,8 @@ enum class Kind : uint8_t {
   dead_letter = 26,       // name: endpoint id "/" number; 30 days
   endpoint_health = 27,   // name: endpoint id; since when it fails, what was told
   replay_job = 28,        // name: job id; progress of a replay, 30 days
+  member = 29,            // name: user id text -> e-mail address; the deployment's are operators
+  invitation = 31,        // name: invitation id text
   pairing_link = 30,      // name: link id
   // Session: identity and Signal state ("auth").
   identity = 32,        // device identity: noise, identity, signed prekey, account blob
@@ -55,6 +60,9 @@ enum class Kind : uint8_t {
   undecryptable = 46,   // same name: what was told and awaits healing
   outgoing = 48,        // name: message row id; exists while the send is not acknowledged
   base_key = 47,        // name: signal address "/" stanza id (dossier 2 section 8.6)
+  // Organization again.
+  token_use = 49,  // name: token id; when it was last used, to the hour
+  usage = 50,      // messages of the day and in all, for the quotas
 };
 
 struct Key {

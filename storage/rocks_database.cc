@@ -239,6 +239,25 @@ Result<void> RocksDatabase::each(
   return ok();
 }
 
+Result<void> RocksDatabase::each_key(Column in,
+                                     const std::function<bool(ByteView key)>& row) const {
+  rocksdb::ReadOptions options;
+  options.total_order_seek = true;
+  options.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator(options, column(in)));
+  for (rows->SeekToFirst(); rows->Valid(); rows->Next()) {
+    if (!row(bytes_of(rows->key()))) return ok();
+  }
+  if (!rows->status().ok()) return fail(read_error(rows->status()));
+  return ok();
+}
+
+uint64_t RocksDatabase::estimated_rows(Column in) const {
+  uint64_t out = 0;
+  db_->GetIntProperty(column(in), rocksdb::DB::Properties::kEstimateNumKeys, &out);
+  return out;
+}
+
 Result<std::optional<Bytes>> RocksDatabase::last_key(Column in, ByteView from,
                                                      ByteView below) const {
   const rocksdb::Slice lower = slice(from), bound = slice(below);
@@ -251,6 +270,16 @@ Result<std::optional<Bytes>> RocksDatabase::last_key(Column in, ByteView from,
   if (!rows->status().ok()) return fail(read_error(rows->status()));
   if (!rows->Valid()) return std::optional<Bytes>();
   return std::optional<Bytes>(to_bytes(bytes_of(rows->key())));
+}
+
+uint64_t RocksDatabase::approximate_size(Column in, ByteView from, ByteView below) const {
+  const rocksdb::Range range(slice(from), slice(below));
+  rocksdb::SizeApproximationOptions options;
+  options.include_memtables = true;
+  options.include_files = true;
+  uint64_t size = 0;
+  const auto status = db_->GetApproximateSizes(options, column(in), &range, 1, &size);
+  return status.ok() ? size : 0;
 }
 
 rocksdb::Status RocksDatabase::write(rocksdb::WriteBatch& batch, bool sync) {

@@ -48,8 +48,13 @@ class RocksDatabase {
   // live for the call.
   Result<void> each(Column column, ByteView from, ByteView below,
                     const std::function<bool(ByteView key, ByteView value)>& row) const;
+  // Every key of all organizations, in order, until `row` answers false: for counting only.
+  Result<void> each_key(Column column, const std::function<bool(ByteView key)>& row) const;
+  uint64_t estimated_rows(Column column) const;
   // The largest key in [from, below).
   Result<std::optional<Bytes>> last_key(Column column, ByteView from, ByteView below) const;
+  // Of the keys in [from, below), with what is not yet in files.
+  uint64_t approximate_size(Column column, ByteView from, ByteView below) const;
   rocksdb::Status write(rocksdb::WriteBatch& batch, bool sync);
   uint64_t sequence() const { return db_->GetLatestSequenceNumber(); }
 

@@ -71,6 +71,8 @@ struct RocksStore::Impl {
   Result<std::vector<DeliveryRow>> read_deliveries(const OrgId& org, const EndpointId& endpoint,
                                                    const std::optional<DeliveryKey>& after,
                                                    size_t limit);
+  Result<RocksSurvey> survey();
+  Result<std::map<EndpointId, uint64_t>> count_deliveries(const OrgId& org);
   // Keys of a session that no range covers: its deliveries, and its events with their index rows.
   using Keyed = std::vector<std::pair<Column, Bytes>>;
   Result<Keyed> scattered_keys(const OrgId& org, const SessionId& session, size_t most);

@@ -5,6 +5,8 @@
 namespace wab::storage {
 namespace {
 
+constexpr char kBeforeTrace = '\x1f';
+
 void put_text(Bytes& to, std::string_view text) {
   put_be32(to, static_cast<uint32_t>(text.size()));
   append(to, view(text));
@@ -102,7 +104,8 @@ Bytes encode_event(const EventRow& event) {
   append(out, event.lane);
   put_be64(out, static_cast<uint64_t>(event.at));
   put_text(out, event.id);
-  put_text(out, event.type);
+  // A type holds no control character: what stands behind one is the trace.
+  put_text(out, event.trace.empty() ? event.type : event.type + kBeforeTrace + event.trace);
   append(out, event.body);
   return out;
 }
@@ -116,6 +119,10 @@ std::optional<EventRow> decode_event(ByteView plaintext) {
   }
   event.lane = *to_array<8>(lane);
   event.at = static_cast<UnixMillis>(read_be64(at));
+  if (const auto end = event.type.find(kBeforeTrace); end != std::string::npos) {
+    event.trace = event.type.substr(end + 1);
+    event.type.resize(end);
+  }
   event.body = to_bytes(plaintext);
   return event;
 }

@@ -177,6 +177,16 @@ Result<std::vector<DeliveryRow>> RocksStore::Impl::read_deliveries(
   return rows;
 }
 
+Result<std::map<EndpointId, uint64_t>> RocksStore::Impl::count_deliveries(const OrgId& org) {
+  std::map<EndpointId, uint64_t> counts;
+  const Bytes prefix = org_prefix(org), below = upper_bound(prefix);
+  TRY_VOID(db->each(Column::deliveries, prefix, below, [&](ByteView key, ByteView) {
+    if (key.size() == 56) ++counts[EndpointId(*to_array<16>(key.subspan(16, 16)))];
+    return true;
+  }));
+  return counts;
+}
+
 Result<RocksStore::Impl::Keyed> RocksStore::Impl::scattered_keys(const OrgId& org,
                                                                  const SessionId& session,
                                                                  size_t most) {
@@ -234,6 +244,19 @@ awaitable<Result<std::vector<EventRow>>> RocksStore::events_after(OrgScope org, 
   co_return as_store_error(std::move(result));
 }
 
+awaitable<Result<uint64_t>> RocksStore::stored_bytes(OrgScope org) {
+  auto work = [store = impl_.get(), org]() -> Result<uint64_t> {
+    const Bytes from = org_prefix(org.org()), below = upper_bound(from);
+    uint64_t total = 0;
+    for (const auto column : {Column::rows, Column::events, Column::deliveries, Column::marks}) {
+      total += store->db->approximate_size(column, from, below);
+    }
+    return total;
+  };
+  auto result = co_await impl_->disk->run(std::move(work));
+  co_return as_store_error(std::move(result));
+}
+
 awaitable<Result<std::optional<EventRow>>> RocksStore::event(Scope session, uint64_t seq) {
   auto work = [store = impl_.get(), session, seq]() -> Result<std::optional<EventRow>> {
     TRY(const auto keys, store->load_keys(session.org()));
@@ -251,6 +274,12 @@ awaitable<Result<std::vector<DeliveryRow>>> RocksStore::deliveries(OrgScope org,
   auto work = [store = impl_.get(), org, endpoint, after = std::move(after), limit] {
     return store->read_deliveries(org.org(), endpoint, after, limit);
   };
+  auto result = co_await impl_->disk->run(std::move(work));
+  co_return as_store_error(std::move(result));
+}
+
+awaitable<Result<std::map<EndpointId, uint64_t>>> RocksStore::owed(OrgScope org) {
+  auto work = [store = impl_.get(), org] { return store->count_deliveries(org.org()); };
   auto result = co_await impl_->disk->run(std::move(work));
   co_return as_store_error(std::move(result));
 }

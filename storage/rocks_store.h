@@ -46,6 +46,14 @@ struct RocksStats {
   size_t largest_group = 0, queued = 0, quarantined = 0;
 };
 
+// What the store holds, for the metrics.
+struct RocksSurvey {
+  uint64_t owed = 0;           // deliveries that were not taken yet; estimated above a bound
+  UnixMillis oldest_owed = 0;  // when the oldest of their events happened; 0 without any
+  uint64_t file_bytes = 0;     // on the disk, logs included
+  uint64_t free_bytes = 0;     // of its file system
+};
+
 class RocksStore final : public Store {
  public:
   // On error `message` holds one sentence for the operator: what is wrong and what to do.
@@ -67,11 +75,19 @@ class RocksStore final : public Store {
   awaitable<Result<std::vector<DeliveryRow>>> deliveries(OrgScope org, EndpointId endpoint,
                                                          std::optional<DeliveryKey> after,
                                                          size_t limit) override;
+  awaitable<Result<std::map<EndpointId, uint64_t>>> owed(OrgScope org) override;
+  awaitable<Result<void>> forget_deliveries(OrgScope org, EndpointId endpoint) override;
   awaitable<Result<void>> erase_all(Scope scope) override;
   ByteArray<32> keyed_hash(OrgScope org, std::string_view purpose, ByteView data) override;
 
+  awaitable<Result<uint64_t>> stored_bytes(OrgScope org) override;
+
+  // Whoever opened the store decides who may issue scopes.
+  ScopeIssuer issuer() const { return ScopeIssuer(opener()); }
   const ByteArray<16>& deployment() const;
   RocksStats stats() const;
+  // Reads the disk, on the disk pool; cheap enough for every scrape.
+  awaitable<Result<RocksSurvey>> survey();
 
  private:
   struct Impl;

@@ -249,6 +249,15 @@ awaitable<Result<Committed>> RocksStore::commit(Commit commit) {
   co_return co_await done.wait();
 }
 
+awaitable<Result<void>> RocksStore::forget_deliveries(OrgScope org, EndpointId endpoint) {
+  const auto here = co_await boost::asio::this_coro::executor;
+  OneShot<Result<void>> done(here);
+  auto task = std::make_unique<EraseTask>(*impl_, done);
+  task->prefix(Column::deliveries, endpoint_prefix(org.org(), endpoint));
+  impl_->committer->submit(std::move(task));
+  co_return co_await done.wait();
+}
+
 awaitable<Result<void>> RocksStore::erase_all(Scope scope) {
   const auto here = co_await boost::asio::this_coro::executor;
   Impl* const store = impl_.get();

@@ -2,8 +2,9 @@
 //
 // A storage call cannot be written without a Scope, and a Scope cannot be made by hand: it comes
 // from the ScopeIssuer, which the bridge owns and lends to exactly two places, authentication (an
-// organization proven by a token or a login) and the session manager (the owner of a session).
-// tests/storage/scope_does_not_compile.cc shows that nothing else builds one.
+// organization proven by a token or a login) and the session manager (the owner of a session). An
+// issuer in turn comes from an open store alone (RocksStore::issuer): whoever sees only the Store
+// interface cannot make one. tests/storage/compile_fail_test.cc shows that nothing else builds.
 #pragma once
 
 #include "storage/base/ids.h"
@@ -41,7 +42,12 @@ class Scope {
 
 class ScopeIssuer {
  public:
-  ScopeIssuer() = default;
+  // Held by implementations of Store.
+  class Opener {
+    friend class Store;
+    Opener() = default;
+  };
+  explicit ScopeIssuer(const Opener&) {}
   ScopeIssuer(const ScopeIssuer&) = delete;
   OrgScope organization(OrgId proven) const { return OrgScope(proven); }
   OrgScope deployment() const { return OrgScope(OrgId()); }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <map>
 #include <optional>
 
 #include "storage/base/result.h"
@@ -42,6 +43,8 @@ struct EventRow {
   ByteArray<8> lane{};
   UnixMillis at = 0;
   Bytes body;
+  std::string trace;        // traceparent of the request that caused it; "" without one
+  UnixMillis received = 0;  // when its stanza arrived here; not stored, 0 when read from the disk
 };
 
 // One event owed to one endpoint; erased when delivered. `state` is the webhook room's own encoding
@@ -110,12 +113,24 @@ class Store {
                                                                  std::optional<DeliveryKey> after,
                                                                  size_t limit) = 0;
 
+  // How many deliveries each endpoint is owed; endpoints that are owed nothing are not named.
+  virtual awaitable<Result<std::map<EndpointId, uint64_t>>> owed(OrgScope org) = 0;
+  // Erases what is owed to an endpoint that is gone.
+  virtual awaitable<Result<void>> forget_deliveries(OrgScope org, EndpointId endpoint) = 0;
+
   // Erases every row, event, mark and delivery of a session (after logout and delete), or of the
   // whole organization when the scope's session is nil.
   virtual awaitable<Result<void>> erase_all(Scope scope) = 0;
 
+  // What an organization's rows, events and deliveries take on the disk, roughly.
+  virtual awaitable<Result<uint64_t>> stored_bytes(OrgScope org) = 0;
+
   // Keyed, stable, one-way: for event ids and lanes. Differs per deployment and organization.
   virtual ByteArray<32> keyed_hash(OrgScope org, std::string_view purpose, ByteView data) = 0;
+
+ protected:
+  // For the issuer() of an implementation.
+  static ScopeIssuer::Opener opener() { return ScopeIssuer::Opener(); }
 };
 
 }  // namespace wab::storage

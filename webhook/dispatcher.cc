@@ -3,7 +3,8 @@
 #include <set>
 
 #include "storage/base/log.h"
-#include "storage/base/metrics.h"
+#include "storage/base/trace.h"
+#include "webhook/probe.h"
 #include "webhook/signature.h"
 #include "webhook/verdict.h"
 
@@ -15,20 +16,10 @@ using namespace std::chrono_literals;
 constexpr size_t kPage = 256;
 constexpr auto kStoreTrouble = 1s;
 
-struct Probe {
-  Counter delivered = make_counter("waslo_webhook_attempts_total", "Attempts by verdict.",
-                                   {{"verdict", "delivered"}});
-  Counter failed =
-      make_counter("waslo_webhook_attempts_total", "Attempts by verdict.", {{"verdict", "failed"}});
-  Counter exhausted =
-      make_counter("waslo_webhook_exhausted_total", "Deliveries given up after the last attempt.");
-  Gauge in_flight = make_gauge("waslo_webhook_in_flight", "Attempts under way.");
-  Histogram latency = make_histogram("waslo_webhook_delay_seconds",
-                                     "From the event to its first delivery.", latency_bounds());
-};
-Probe& probe() {
-  static Probe instance;
-  return instance;
+// Of the request that caused the event; else one of its own, the same for all its attempts.
+TraceContext trace_of(const storage::EventRow& event) {
+  const auto caused = TraceContext::parse(event.trace);
+  return caused ? *caused : TraceContext::of(event.id);
 }
 
 }  // namespace
@@ -157,10 +148,11 @@ awaitable<void> Dispatcher::run(std::shared_ptr<Worker> worker) {
       auto item = worker->lanes.next(clock_.now_ms());
       if (!item) break;
       ++in_flight_;
-      probe().in_flight.set(static_cast<double>(in_flight_));
+      count_in_flight(1);
       started = true;
       if (!spawn(executor_, gate_, attempt(worker, std::move(*item)), "webhook.attempt")) {
         --in_flight_;
+        count_in_flight(-1);
         co_return;
       }
     }
@@ -190,6 +182,7 @@ awaitable<Result<PostResult>> Dispatcher::post(std::shared_ptr<Worker> worker,
   headers.set("content-type", "application/json");
   headers.set("user-agent", "Waslo-Bridge");
   for (const auto& [name, value] : worker->endpoint.headers) headers.set(name, value);
+  headers.set("traceparent", trace_of(event).child(random_).traceparent());
   headers.set("webhook-id", event.id);
   headers.set("webhook-timestamp", std::to_string(now));
   headers.set("webhook-signature",
@@ -210,6 +203,7 @@ awaitable<void> Dispatcher::attempt(std::shared_ptr<Worker> worker, Item item) {
   std::optional<std::chrono::seconds> retry_after;
   int status = 0;
   if (item.event) {
+    if (item.state.attempts == 0) count_first_post(*item.event, clock_.now_ms());
     auto answer = co_await post(worker, *item.event);
     if (answer) {
       status = answer->status;
@@ -218,6 +212,13 @@ awaitable<void> Dispatcher::attempt(std::shared_ptr<Worker> worker, Item item) {
     } else {
       verdict = judge_error(answer.error());
     }
+  }
+  if (item.event) {
+    log_debug("webhook.attempt", {{"endpoint", worker->endpoint.id.text()},
+                                  {"event_id", item.event->id},
+                                  {"trace", trace_of(*item.event).id()},
+                                  {"verdict", verdict.code},
+                                  {"attempt", item.state.attempts + 1}});
   }
   storage::Commit commit{storage::Scope(worker->org)};
   storage::DeliveryRow row;
@@ -228,21 +229,18 @@ awaitable<void> Dispatcher::attempt(std::shared_ptr<Worker> worker, Item item) {
   DeliveryState state = item.state;
   ++state.attempts;
   const bool delivered = verdict.fate == Fate::done;
+  count_attempt(verdict, state.attempts > 1);
   if (delivered) {
     commit.delivered.push_back(storage::DeliveryKey{row.endpoint, row.session, row.seq});
-    if (state.attempts == 1) {
-      probe().latency.observe(static_cast<double>(clock_.now_ms() - item.event->at) / 1000.0);
-    }
-    probe().delivered.add();
+    if (state.attempts == 1) count_first_delivery(*item.event, clock_.now_ms());
   } else {
-    probe().failed.add();
     const auto pause = next_pause(options_.schedule, state.attempts, retry_after, verdict.throttled,
                                   random_.unit());
     state.exhausted = !pause;
     state.due = pause ? clock_.now_ms() + pause->count() : 0;
     row.state = encode(state);
     commit.deliveries.push_back(row);
-    if (state.exhausted) probe().exhausted.add();
+    if (state.exhausted) count_exhausted();
     log_info("webhook.attempt_failed", {{"endpoint", row.endpoint.text()},
                                         {"verdict", verdict.code},
                                         {"status", status},
@@ -255,13 +253,14 @@ awaitable<void> Dispatcher::attempt(std::shared_ptr<Worker> worker, Item item) {
     if (!recorded) log_warn("webhook.outcome_not_recorded", {{"error", recorded.error()}});
   }
   if (delivered || state.exhausted) {
+    if (settled_ && !worker->removed) settled_(worker->org.org());
     worker->lanes.done(item);
     if (worker->reading) worker->ended.insert({item.session, item.seq});
   } else {
     worker->lanes.later(item, state);
   }
   --in_flight_;
-  probe().in_flight.set(static_cast<double>(in_flight_));
+  count_in_flight(-1);
   if (verdict.fate == Fate::disable && worker->endpoint.enabled) {
     worker->endpoint.enabled = false;
     if (gone_) gone_(worker->org, worker->endpoint.id);

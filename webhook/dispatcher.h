@@ -33,6 +33,8 @@ class Dispatcher {
  public:
   // A receiver answered 410: the bridge disables the endpoint. On this dispatcher's shard.
   using Gone = std::function<void(storage::OrgScope, EndpointId)>;
+  // A delivery is not owed any more: delivered or given up. On this dispatcher's shard.
+  using Settled = std::function<void(const OrgId&)>;
 
   Dispatcher(DispatcherOptions options, storage::Store& store, wire::Dialer& dialer,
              wire::AddressJudge judge, Clock& clock, Random& random, any_io_executor executor,
@@ -46,6 +48,7 @@ class Dispatcher {
   void offer(EndpointId id, const storage::DeliveryRow& row, const storage::EventRow& event);
   // Lets running attempts end until the deadline, starts no more.
   awaitable<void> close(SteadyTime deadline);
+  void on_settled(Settled settled) { settled_ = std::move(settled); }
 
   size_t waiting() const;
 
@@ -63,6 +66,7 @@ class Dispatcher {
   Random& random_;
   any_io_executor executor_;
   Gone gone_;
+  Settled settled_;
   HttpClient client_;
   std::map<EndpointId, std::shared_ptr<Worker>> workers_;
   size_t in_flight_ = 0;

@@ -15,8 +15,8 @@ constexpr size_t kMostExport = 256u << 20;
 
 struct Desk {
   storage::RocksStore& store;
-  storage::ScopeIssuer scopes;
   any_io_executor executor;
+  storage::ScopeIssuer scopes = store.issuer();
   Audit audit{store, system_clock(), scopes.deployment(), {executor}};
 };
 
@@ -98,7 +98,7 @@ int audit_verify(const Config& config, const std::string& export_path) {
   BlockingPool disk("disk", 1, 64);
   auto store = open_store(config, disk);
   if (!store) return complain(store.error());
-  Desk desk{**store, {}, shards.executor(0)};
+  Desk desk{**store, shards.executor(0)};
   std::function<awaitable<int>()> work = [&] {
     return export_path.empty() ? check_all(desk) : check_export(desk, text);
   };

@@ -29,7 +29,12 @@ struct ApiTarget {
 };
 int session_list(const ApiTarget& target);
 int session_act(const ApiTarget& target, const std::string& id, const std::string& action);
-// doctor.cc: checks a configuration and the store without changing anything.
-int doctor(const Config& config);
+// doctor.cc: everything that could keep the service from working, one line each. Exit codes: 0 no
+// failure (warnings may stand), 1 something fails, 2 the configuration is not valid.
+struct DoctorWish {
+  bool json = false;
+  bool offline = false;  // leaves out what needs the network
+};
+int doctor(const std::string& config_path, const DoctorWish& wish);
 
 }  // namespace wab::bridge

@@ -19,8 +19,8 @@ int complain(const std::string& line, int code = kExitFailed) {
 
 struct Desk {
   storage::RocksStore& store;
-  storage::ScopeIssuer scopes;
   any_io_executor executor;
+  storage::ScopeIssuer scopes = store.issuer();
   Auth auth{store, scopes, system_clock(), system_random()};
   Audit audit{store, system_clock(), scopes.deployment(), {executor}};
 
@@ -106,7 +106,7 @@ int token_create(const Config& config, const NewToken& wish) {
   BlockingPool disk("disk", 1, 64);
   auto store = open_store(config, disk);
   if (!store) return complain(store.error());
-  Desk desk{**store, {}, shards.executor(0)};
+  Desk desk{**store, shards.executor(0)};
   std::function<awaitable<int>()> work = [&] {
     return make_token(desk, org, wish.name, *role, life);
   };
@@ -124,7 +124,7 @@ int user_create(const Config& config, const std::string& email, const std::strin
   BlockingPool hashing("password", 1, 8);
   auto store = open_store(config, disk);
   if (!store) return complain(store.error());
-  Desk desk{**store, {}, shards.executor(0)};
+  Desk desk{**store, shards.executor(0)};
   std::function<awaitable<int>()> work = [&] { return make_user(desk, hashing, email, password); };
   return run_to_end(shards, std::move(work));
 }

@@ -115,7 +115,7 @@ awaitable<Outcome<Answer>> export_log(Call& call) {
   auto lines = co_await audit.lines(call.org(), seal.after, seal.last - seal.after);
   if (!lines) co_return refuse(lines.error());
   Answer answer;
-  answer.content_type = "application/x-ndjson";
+  answer.content_type = "application/x-ndjson; charset=utf-8";
   for (const auto& line : *lines) answer.body += line + "\n";
   answer.body += seal_line(seal, audit.mac_of(call.org())) + "\n";
   co_return answer;

@@ -20,6 +20,13 @@ Answer page_answer(Call& call, std::string_view list, json data, std::string_vie
   return json_answer(200, out);
 }
 
+Answer empty_answer() {
+  Answer answer;
+  answer.status = 204;
+  answer.content_type.clear();
+  return answer;
+}
+
 Outcome<PageWish> page_wish(Call& call, std::string_view list) {
   PageWish wish;
   wish.limit = static_cast<size_t>(call.number("limit", 50));
@@ -27,6 +34,14 @@ Outcome<PageWish> page_wish(Call& call, std::string_view list) {
   if (!mark) return refuse(Code::invalid_cursor);
   wish.after = std::move(*mark);
   return wish;
+}
+
+awaitable<Outcome<void>> room_for(Call& call, Quota quota) {
+  for (const auto one : {quota, Quota::storage_bytes}) {
+    auto room = co_await call.app.quotas.room(call.org(), one);
+    if (!room) co_return refuse(room.error());
+  }
+  co_return Outcome<void>();
 }
 
 std::string text_of(const json& body, std::string_view key) {

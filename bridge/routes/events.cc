@@ -48,9 +48,17 @@ constexpr Field kPageFields[] = {
     {.name = "next_cursor", .required = true, .about = "Always there: go on with it."}};
 constexpr Shape kPage{"events", kPageFields};
 
+// The position behind a cursor; one that was made from an event the caller does not see is none.
+awaitable<Outcome<uint64_t>> position_of(Call& call, std::string after) {
+  const auto session = SessionId::parse(std::string_view(after).substr(0, after.find(':')));
+  if (session && !call.caller->sees(*session)) co_return refuse(Code::invalid_cursor);
+  auto position = co_await event_position(call.app, call.org(), std::move(after));
+  co_return position;
+}
+
 awaitable<Outcome<Answer>> list(Call& call) {
   std::string after(call.request.parameter("after"));
-  auto position = co_await event_position(call.app, call.org(), std::move(after));
+  auto position = co_await position_of(call, std::move(after));
   if (!position) co_return refuse(position.error());
   const auto until = call.app.clock.steady() + std::chrono::seconds(call.number("wait", 0));
   const auto limit = static_cast<size_t>(call.number("limit", 100));
@@ -60,10 +68,13 @@ awaitable<Outcome<Answer>> list(Call& call) {
   Answer answer;
   answer.body = "{\"data\":[";
   uint64_t last = *position;
+  bool first = true;
   for (const auto& row : *rows) {
-    if (last != *position) answer.body += ',';
-    answer.body += text(row.body);
     last = row.position;
+    if (!call.caller->sees(row.session)) continue;
+    if (!first) answer.body += ',';
+    answer.body += text(row.body);
+    first = false;
   }
   answer.body += "],\"next_cursor\":\"" + std::to_string(last) + "\"}";
   co_return answer;
@@ -72,13 +83,13 @@ awaitable<Outcome<Answer>> list(Call& call) {
 awaitable<Outcome<Answer>> stream(Call& call) {
   if (!call.request.upgrade) co_return refuse(Code::upgrade_required);
   std::string after(call.request.parameter("after"));
-  auto position = co_await event_position(call.app, call.org(), std::move(after));
+  auto position = co_await position_of(call, std::move(after));
   if (!position) co_return refuse(position.error());
   Answer answer;
   answer.status = 101;
   answer.content_type.clear();
   answer.kind = Answer::Kind::websocket;
-  answer.follower = follow_events(call.app, call.org(), *position);
+  answer.follower = follow_events(call.app, *call.caller, *position);
   co_return answer;
 }
 

@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "bridge/browser.h"
-#include "bridge/google_accounts.h"
 #include "bridge/routes/tables.h"
 #include "storage/base/log.h"
 
@@ -68,8 +67,8 @@ std::optional<Problem> over_limit(App& app, const Request& request) {
   return problem;
 }
 
-GoogleAccounts accounts_of(App& app) {
-  return {app.store, app.audit.deployment(), app.clock, app.random};
+Identity identity_of(const IdClaims& claims) {
+  return {claims.issuer, claims.subject, claims.email};
 }
 
 // What the answer or the token lacked is the browser's trouble; all else is on the way to Google.
@@ -115,15 +114,16 @@ void note_user(Call& call, const Caller& user) {
 awaitable<Outcome<Answer>> finish_link(Call& call, Google::Proven proven) {
   App& app = call.app;
   const Request& request = call.request;
-  std::string cookie = cookie_of(request), same_cookie = cookie;
+  std::string cookie = cookie_of(request);
   if (cookie.empty()) co_return refuse(Code::unauthenticated);
   auto caller = co_await app.auth.by_cookie(std::move(cookie));
   if (!caller) co_return refuse(std::move(caller.error()));
   if (caller->principal() != proven.link_user) co_return refuse(Code::signin_refused);
   note_user(call, *caller);
   call.note.detail = "link";
-  GoogleAccounts accounts = accounts_of(app);
-  auto linked = co_await accounts.link(std::move(same_cookie), std::move(proven.claims));
+  std::string user = caller->principal();
+  Identity identity = identity_of(proven.claims);
+  auto linked = co_await app.people.link_identity(std::move(user), std::move(identity));
   if (!linked) co_return refuse(std::move(linked.error()));
   log_info("google.linked", {{"request", request.id}, {"user", proven.link_user}});
   co_return send_to(std::string(kHome) + "#linked=google", 303);
@@ -132,9 +132,10 @@ awaitable<Outcome<Answer>> finish_link(Call& call, Google::Proven proven) {
 awaitable<Outcome<Answer>> finish_sign_in(Call& call, IdClaims claims) {
   App& app = call.app;
   const Request& request = call.request;
-  GoogleAccounts accounts = accounts_of(app);
-  IdClaims wanted = claims;
-  auto login = co_await accounts.enter(std::move(wanted));
+  // A session from before this proof ends with it.
+  SignInFacts facts = facts_of(request);
+  Identity identity = identity_of(claims);
+  auto login = co_await app.people.enter_by(std::move(identity), std::move(facts));
   if (!login) {
     if (login.error().code == Code::not_invited) {
       log_info("google.not_invited", {{"request", request.id},
@@ -142,12 +143,6 @@ awaitable<Outcome<Answer>> finish_sign_in(Call& call, IdClaims claims) {
                                       {"email", Masked(claims.email)}});
     }
     co_return refuse(std::move(login.error()));
-  }
-  // A session from before this proof ends with it.
-  std::string before = cookie_of(request);
-  if (!before.empty()) {
-    auto ended = co_await app.people.logout(std::move(before));
-    if (!ended) co_return refuse(std::move(ended.error()));
   }
   std::string cookie = login->cookie;
   const auto caller = co_await app.auth.by_cookie(std::move(cookie));
@@ -200,18 +195,16 @@ awaitable<Outcome<Answer>> methods(Call& call) {
 }
 
 awaitable<Outcome<Answer>> linked(Call& call) {
-  GoogleAccounts accounts = accounts_of(call.app);
   std::string user = call.caller->principal();
-  auto found = co_await accounts.linked(std::move(user));
+  auto found = co_await call.app.people.linked_identity(std::move(user));
   if (!found) co_return refuse(std::move(found.error()));
   const nlohmann::json out = {{"email", found->email}, {"linked_at", to_iso8601(found->linked_at)}};
   co_return json_answer(200, out);
 }
 
 awaitable<Outcome<Answer>> unlink(Call& call) {
-  GoogleAccounts accounts = accounts_of(call.app);
   std::string user = call.caller->principal();
-  auto done = co_await accounts.unlink(std::move(user));
+  auto done = co_await call.app.people.unlink_identity(std::move(user));
   if (!done) co_return refuse(std::move(done.error()));
   log_info("google.unlinked", {{"request", call.request.id}, {"user", call.caller->principal()}});
   Answer answer;

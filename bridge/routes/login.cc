@@ -10,7 +10,8 @@ namespace {
 
 constexpr Field kLoginFields[] = {
     {.name = "email", .required = true, .min = 3, .max = 254, .format = Format::email},
-    {.name = "password", .required = true, .min = 1, .max = 256}};
+    {.name = "password", .required = true, .min = 1, .max = kPasswordMax},
+    {.name = "code", .min = 1, .max = 64, .about = "Of the app, or a recovery code."}};
 constexpr Shape kLogin{"login", kLoginFields};
 
 std::optional<Problem> over_limit(App& app, const Request& request, const std::string& email) {
@@ -36,12 +37,23 @@ awaitable<Outcome<Answer>> login(Call& call) {
   if (!request.header("origin").empty() || !request.header("sec-fetch-site").empty()) {
     if (auto problem = cross_site(request, call.app.config)) co_return refuse(std::move(*problem));
   }
-  std::string email = text_of(call.body, "email");
+  std::string email = folded_email(text_of(call.body, "email"));
   std::string password = text_of(call.body, "password");
   call.note.actor = email;
   if (auto problem = over_limit(call.app, request, email)) co_return refuse(std::move(*problem));
-  auto login = co_await call.app.people.login(std::move(email), std::move(password));
-  if (!login) co_return refuse(std::move(login.error()));
+  LoginGuard& guard = call.app.people.guard();
+  const std::string who = email, place = address_group(request.address);
+  if (auto may = guard.may_try(who, place); !may) co_return refuse(std::move(may.error()));
+  auto facts = facts_of(request);
+  std::string code = text_of(call.body, "code");
+  auto login = co_await call.app.people.login(std::move(email), std::move(password),
+                                              std::move(code), std::move(facts));
+  if (!login) {
+    const auto why = login.error().code;
+    if (why == Code::bad_credentials || why == Code::code_refused) guard.failed(who, place);
+    co_return refuse(std::move(login.error()));
+  }
+  guard.succeeded(who, place);
   // The organization's own log tells of its people too.
   const auto caller = co_await call.app.auth.by_cookie(login->cookie);
   if (!caller) co_return refuse(caller.error());
@@ -74,7 +86,8 @@ constexpr Field kLoginAnswerFields[] = {
 constexpr Shape kLoginAnswer{"login_answer", kLoginAnswerFields};
 constexpr Reply kLoginReplies[] = {{200, "Logged in; the cookie is set", &kLoginAnswer}};
 constexpr Reply kLogoutReplies[] = {{204, "Logged out"}};
-constexpr Code kLoginProblems[] = {Code::bad_credentials, Code::cross_site};
+constexpr Code kLoginProblems[] = {Code::bad_credentials, Code::code_required, Code::code_refused,
+                                   Code::cross_site};
 constexpr Route kRoutes[] = {{"POST",
                               "/v1/login",
                               "login",

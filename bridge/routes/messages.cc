@@ -77,6 +77,7 @@ awaitable<Outcome<Placed>> find(Call& call, MessageRowId id) {
   if (!*index) co_return refuse(Code::not_found);
   const auto session = SessionId::parse(text_at(**index, "session"));
   if (!session) co_return refuse(Code::internal);
+  if (!call.caller->sees(*session)) co_return refuse(Code::not_found);
   auto view = co_await call.app.sessions.message(call.org(), *session, id);
   if (!view) co_return refuse(std::move(view.error()));
   Placed out;
@@ -106,13 +107,20 @@ awaitable<Outcome<Answer>> send(Call& call) {
   for (auto& mention : texts_of(call.body, "mentions")) {
     text.mentions.push_back(without_plus(std::move(mention)));
   }
+  text.trace = call.request.trace.traceparent();
   session::SendAlso also;
   const json index = {{"v", 1}, {"session", session_id->text()}};
   also.organization_rows.push_back(json_row(Kind::message_index, id.text(), index));
   if (call.ticket) also.organization_rows.push_back(call.ticket->reference_row(id.text()));
+  auto counted = co_await call.app.quotas.count_message(call.org());
+  if (!counted) co_return refuse(std::move(counted.error()));
+  also.organization_rows.push_back(std::move(*counted));
   auto sent = co_await call.app.sessions.send_text(call.org(), *session_id, id, std::move(text),
                                                    std::move(also));
-  if (!sent) co_return refuse(std::move(sent.error()));
+  if (!sent) {
+    call.app.quotas.take_back_message(call.org());
+    co_return refuse(std::move(sent.error()));
+  }
   co_return accepted(id, sent->stanza_id);
 }
 
@@ -135,8 +143,8 @@ awaitable<Outcome<Answer>> get(Call& call) {
 
 constexpr Reply kSendReplies[] = {{202, "Durable; sending goes on behind", &kAccepted}};
 constexpr Reply kGetReplies[] = {{200, "The message and how far it came", &kState}};
-constexpr Code kSendProblems[] = {Code::not_working, Code::bad_recipient, Code::bad_content,
-                                  Code::outbox_full, Code::quarantined};
+constexpr Code kSendProblems[] = {Code::limit_reached, Code::not_working, Code::bad_recipient,
+                                  Code::bad_content,   Code::outbox_full, Code::quarantined};
 constexpr Route kRoutes[] = {
     {"POST", "/v1/sessions/{id}/messages", "sendMessage", "Send a message", Access::organization,
      Permission::messages_write, &kMessage, nullptr, send, kSendReplies, kSendProblems},

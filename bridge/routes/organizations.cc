@@ -21,13 +21,19 @@ constexpr Field kPatchFields[] = {{.name = "name", .min = 1, .max = 100, .format
                                    .type = Type::map,
                                    .max = 50,
                                    .item_max = 500,
-                                   .about = "Replaces all of it."}};
+                                   .about = "Replaces all of it."},
+                                  {.name = "limits",
+                                   .type = Type::object,
+                                   .shape = &kLimitOverrides,
+                                   .about = "Instead of the deployment's; null goes back to it."}};
 constexpr Shape kPatch{"organization_patch", kPatchFields, 1};
 
 constexpr Field kOrganizationFields[] = {
     {.name = "id", .required = true},
     {.name = "name", .required = true},
     {.name = "metadata", .type = Type::map, .required = true, .max = 50, .item_max = 500},
+    {.name = "limits", .type = Type::object, .shape = &kQuotaValues, .about = "In force."},
+    {.name = "usage", .type = Type::object, .shape = &kQuotaValues},
     {.name = "created_at", .required = true},
     {.name = "updated_at", .required = true}};
 constexpr Shape kOrganization{"organization", kOrganizationFields};
@@ -91,10 +97,25 @@ awaitable<Outcome<Answer>> list(Call& call) {
   co_return page_answer(call, "organizations", std::move(data), page->next);
 }
 
+awaitable<Outcome<Answer>> with_usage(Call& call, json out) {
+  const auto id = call.id<OrgId>();
+  if (!id) co_return refuse(id.error());
+  auto scope = co_await call.app.auth.organization(*call.caller, *id);
+  if (!scope) co_return refuse(scope.error());
+  auto limits = co_await call.app.quotas.limits(*scope);
+  if (!limits) co_return refuse(limits.error());
+  auto usage = co_await call.app.quotas.usage(*scope);
+  if (!usage) co_return refuse(usage.error());
+  out["limits"] = quota_json(*limits);
+  out["usage"] = quota_json(*usage);
+  co_return json_answer(200, out);
+}
+
 awaitable<Outcome<Answer>> get(Call& call) {
   auto stored = co_await load(call);
   if (!stored) co_return refuse(stored.error());
-  co_return json_answer(200, shown(*stored));
+  auto answer = co_await with_usage(call, shown(*stored));
+  co_return answer;
 }
 
 awaitable<Outcome<Answer>> patch(Call& call) {
@@ -103,12 +124,27 @@ awaitable<Outcome<Answer>> patch(Call& call) {
   json row = std::move(*stored);
   if (call.body.contains("name")) row["name"] = text_of(call.body, "name");
   if (call.body.contains("metadata")) row["metadata"] = map_json(map_of(call.body, "metadata"));
+  if (call.body.contains("limits")) {
+    auto& limits = row["limits"];
+    if (!limits.is_object()) limits = json::object();
+    for (const auto& [word, value] : call.body["limits"].items()) {
+      if (value.is_null()) {
+        limits.erase(word);
+      } else {
+        limits[word] = value;
+      }
+    }
+    call.note.detail = "limits " + limits.dump();
+  }
   row["updated_at"] = call.app.clock.now_ms();
   storage::Commit commit{storage::Scope(call.org())};
   commit.put.push_back(json_row(Kind::organization, text_at(row, "id"), row));
   auto written = co_await call.app.store.commit(std::move(commit));
   if (!written) co_return refuse(problem_of(written.error()));
-  co_return json_answer(200, shown(row));
+  const auto id = OrgId::parse(text_at(row, "id"));
+  if (id) call.app.quotas.forget(*id);
+  auto answer = co_await with_usage(call, shown(row));
+  co_return answer;
 }
 
 // The organization's own row goes last: until then the same call goes on where it stopped.
@@ -121,6 +157,8 @@ awaitable<Outcome<Answer>> erase(Call& call) {
   if (!sessions) co_return refuse(sessions.error());
   auto endpoints = co_await call.app.endpoints.forget_organization(*scope);
   if (!endpoints) co_return refuse(endpoints.error());
+  auto people = co_await call.app.people.erase_organization(*scope);
+  if (!people) co_return refuse(people.error());
   const storage::Scope everything(*scope);
   auto erased = co_await call.app.store.erase_all(everything);
   if (!erased) co_return refuse(problem_of(erased.error()));

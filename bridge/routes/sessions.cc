@@ -89,6 +89,11 @@ constexpr Field kListFields[] = {
 constexpr Shape kList{"sessions", kListFields};
 
 awaitable<Outcome<Answer>> create(Call& call) {
+  if (call.caller->sessions()) {
+    co_return refuse(Code::forbidden, "The token is limited to sessions that exist.");
+  }
+  auto room = co_await room_for(call, Quota::sessions);
+  if (!room) co_return refuse(room.error());
   SessionView view;
   view.id = SessionId::random(call.app.random);
   view.settings.name = text_of(call.body, "name");
@@ -111,7 +116,9 @@ awaitable<Outcome<Answer>> list(Call& call) {
   auto page = co_await call.app.sessions.list(call.org(), wish->after, wish->limit);
   if (!page) co_return refuse(std::move(page.error()));
   json data = json::array();
-  for (const auto& view : page->sessions) data.push_back(session_json(view));
+  for (const auto& view : page->sessions) {
+    if (call.caller->sees(view.id)) data.push_back(session_json(view));
+  }
   co_return page_answer(call, "sessions", std::move(data), page->next);
 }
 

@@ -10,7 +10,7 @@ namespace {
 constexpr Field kSetupFields[] = {
     {.name = "setup_token", .required = true, .min = 1, .max = 128},
     {.name = "email", .required = true, .min = 3, .max = 254, .format = Format::email},
-    {.name = "password", .required = true, .min = 8, .max = 256}};
+    {.name = "password", .required = true, .min = kPasswordMin, .max = kPasswordMax}};
 constexpr Shape kSetup{"setup", kSetupFields};
 
 awaitable<Outcome<Answer>> setup(Call& call) {
@@ -43,7 +43,7 @@ constexpr Field kSetupAnswerFields[] = {{.name = "id", .required = true},
 constexpr Shape kSetupAnswer{"setup_answer", kSetupAnswerFields};
 constexpr Reply kReplies[] = {{201, "The operator exists; the token is shown once", &kSetupAnswer}};
 constexpr Code kProblems[] = {Code::setup_done, Code::unauthenticated, Code::conflict,
-                              Code::overloaded};
+                              Code::weak_password, Code::overloaded};
 constexpr Route kRoutes[] = {{"POST",
                               "/v1/setup",
                               "setup",

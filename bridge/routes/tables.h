@@ -12,6 +12,9 @@ std::span<const Route> document_routes();
 std::span<const Route> setup_routes();
 std::span<const Route> login_routes();
 std::span<const Route> google_routes();
+std::span<const Route> me_routes();
+std::span<const Route> user_routes();
+std::span<const Route> invitation_routes();
 std::span<const Route> organization_routes();
 std::span<const Route> token_routes();
 std::span<const Route> session_routes();
@@ -20,15 +23,27 @@ std::span<const Route> message_routes();
 std::span<const Route> webhook_routes();
 std::span<const Route> event_routes();
 std::span<const Route> audit_routes();
+std::span<const Route> usage_routes();
+std::span<const Route> console_routes();
+std::span<const Route> pairing_link_routes();
+std::span<const Route> overview_routes();
 
 // Shapes that several tables use.
-extern const Shape kPageQuery;     // limit, cursor
-extern const Shape kSessionShape;  // a session in answers
-extern const Shape kTokenShape;    // a token in lists
-extern const Shape kMintedShape;   // a token shown once
+extern const Shape kPageQuery;       // limit, cursor
+extern const Shape kSessionShape;    // a session in answers
+extern const Shape kTokenShape;      // a token in lists
+extern const Shape kMintedShape;     // a token shown once
+extern const Shape kUserShape;       // a user in answers
+extern const Shape kLimitOverrides;  // of an organization; null takes one away
+extern const Shape kQuotaValues;
+
+nlohmann::json quota_json(const QuotaValues& values);
 
 // {"data": [...], "next_cursor": text or null}
 Answer page_answer(Call& call, std::string_view list, nlohmann::json data, std::string_view next);
+nlohmann::json user_json(const UserRecord& user);
+// 204
+Answer empty_answer();
 // Limit and mark of a paged call; refuses a foreign cursor.
 struct PageWish {
   size_t limit = 50;
@@ -42,8 +57,10 @@ std::string text_of(const nlohmann::json& body, std::string_view key);
 std::vector<std::string> texts_of(const nlohmann::json& body, std::string_view key);
 TextMap map_of(const nlohmann::json& body, std::string_view key);
 nlohmann::json map_json(const TextMap& map);
-// {name, role, scopes?, expires_in?} to a token for `owner`, with at most what `most` allows
-// (nothing: an operator, who may give everything).
+// Code::limit_reached when the caller's organization has no place for one more, or no bytes.
+awaitable<Outcome<void>> room_for(Call& call, Quota quota);
+// {name, role, scopes?, sessions?, ip_allow?, expires_in?} to a token for `owner`, with at most
+// what `most` allows (nothing: an operator, who may give everything).
 awaitable<Outcome<Answer>> create_token(Call& call, storage::OrgScope owner,
                                         std::optional<Permissions> most, Role highest);
 extern const Shape kNewTokenShape;

@@ -123,6 +123,8 @@ Outcome<void> judge(Call& call) {
 awaitable<Outcome<Answer>> create(Call& call) {
   const auto judged = judge(call);
   if (!judged) co_return refuse(judged.error());
+  auto room = co_await room_for(call, Quota::webhooks);
+  if (!room) co_return refuse(room.error());
   auto record = call.app.endpoints.draft();
   record.url = text_of(call.body, "url");
   record.events = texts_of(call.body, "events");

@@ -89,6 +89,7 @@ function secretFile(name, text) {
   return path
 }
 
+const owner = 'owner@example.org'
 let base
 let token
 async function api(method, path, body, as = token, headers = {}) {
@@ -154,6 +155,12 @@ async function makePeople(bridge, receiver) {
   token = (await api('POST', `/v1/organizations/${org.id}/tokens`, { name: 'quickstart', role: 'admin' }, operator.token)).token
   secretFile('token', token + '\n')
   out(`organization  ${org.id}`)
+  // Their owner comes by an invitation, as everybody does; the console is theirs.
+  const invited = await api('POST', `/v1/organizations/${org.id}/invitations`, { email: owner, role: 'owner' }, operator.token)
+  const chosen = randomBytes(12).toString('base64url')
+  await api('POST', '/v1/invitations/accept', { token: invited.token, password: chosen }, null)
+  secretFile('console-password', chosen + '\n')
+  out(`owner         ${owner}, invited by the operator`)
   const endpoint = await api('POST', '/v1/webhooks', { url: receiver.url, events: ['message', 'message.*'] })
   writeFileSync(receiver.secrets, endpoint.secret + '\n')
   out(`endpoint      ${endpoint.id} -> ${receiver.url}`)
@@ -267,10 +274,14 @@ async function addresses(bridge, sandbox, session, number, contact) {
   title('Running')
   out(`API         ${bridge.url} (document: ${bridge.url}/openapi.json)`)
   const page = await request(bridge.url + '/')
-  if (page.status === 200) out(`console     ${bridge.url}/`)
+  if (page.status === 200 && existsSync(join(dir, 'console-password'))) {
+    out(`console     ${bridge.url}/`)
+    out(`            sign in as ${owner} with the password ${readFileSync(join(dir, 'console-password'), 'utf8').trim()}`)
+    if (sandbox) out(`            New session there, then: scripts/quickstart --scan${dir.includes('/build/quickstart') ? '' : ` --dir ${dir}`}`)
+  }
   out(`ops         ${bridge.ops}/healthz, /readyz, /metrics`)
   if (sandbox) out(`sandbox     ${sandbox.base}/admin/accounts (authority: ${sandbox.caFile})`)
-  out(`files       ${dir}: bridge.toml, root.key, data/, token, operator-token, webhooks.jsonl, *.log`)
+  out(`files       ${dir}: bridge.toml, root.key, data/, token, operator-token, console-password, webhooks.jsonl, *.log`)
   out(`session     ${session}`)
   out('\nTry:')
   out(`  curl -H "Authorization: Bearer $(cat ${dir}/token)" ${bridge.url}/v1/events?limit=3`)
@@ -295,8 +306,26 @@ function prepareDirectory() {
   writeFileSync(marker, kind)
 }
 
+// What a phone's camera does: every session that shows a code is scanned by a virtual phone.
+async function scan(left) {
+  const named = name => left.find(one => one.name === name)
+  if (!named('bridge') || !named('sandbox')) throw new Error('nothing is running to be scanned: scripts/quickstart first')
+  base = (await line(named('bridge'), /waslo-bridge listening on (\S+), ops on (\S+)/))[1]
+  token = readFileSync(join(dir, 'token'), 'utf8').trim()
+  const sandbox = new Sandbox(undefined, (await line(named('sandbox'), /waslo-sandbox listening on (\S+)/))[1], false)
+  await sandbox.learnTrust(dir)
+  const waiting = (await api('GET', '/v1/sessions?limit=100')).data.filter(one => one.status === 'SCAN_QR_CODE')
+  if (waiting.length === 0) return out('no session shows a code now: press Start, or New session, in the console')
+  for (const { id, name } of waiting) {
+    const scanned = await sandbox.scan((await qr(id, 'application/json', 5)).code)
+    if (scanned.status >= 300) throw new Error(`the virtual phone could not scan: ${scanned.status} ${scanned.text}`)
+    out(`${name}: scanned by the virtual phone, ${(await working(id, 60000)).status}`)
+  }
+}
+
 async function main() {
   const left = earlier().filter(lives)
+  if (args.includes('--scan')) return scan(left)
   if (args.includes('--stop')) {
     await stopAll(left)
     return out(left.length === 0 ? 'nothing is running' : 'stopped')

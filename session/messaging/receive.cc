@@ -80,7 +80,9 @@ awaitable<Result<void>> Receiver::process(Change& change, const Node& stanza,
     co_return ok();
   }
   CO_TRY(auto outcome, co_await decrypt_stanza(engine_, change, stanza, info));
+  const SteadyTime tried = engine_.ctx.clock().steady();
   if (!outcome) {
+    if (!outcome.error().undecodable) engine_.pulse.decrypted(false, tried);
     if (outcome.error().undecodable) {
       poison(change, stanza, info, "undecodable", kNackProtobuf, where);
       change.mark(message_mark(info), engine_.ctx.clock().now_s() + kMarkLifetime);
@@ -88,6 +90,7 @@ awaitable<Result<void>> Receiver::process(Change& change, const Node& stanza,
     }
     co_return co_await retry_.on_undecryptable(change, stanza, info, outcome.error(), where);
   }
+  if (!outcome->duplicate) engine_.pulse.decrypted(true, tried);
   change.mark(ciphertext_mark(hash), engine_.ctx.clock().now_s() + kMarkLifetime);
   co_return co_await accept(change, stanza, info, std::move(*outcome), where);
 }
@@ -95,6 +98,7 @@ awaitable<Result<void>> Receiver::process(Change& change, const Node& stanza,
 awaitable<Result<void>> Receiver::accept(Change& change, const Node& stanza,
                                          const MessageInfo& info, Decrypted decrypted,
                                          std::weak_ptr<Connection> where) {
+  const UnixMillis arrived = engine_.ctx.clock().now_ms();
   change.mark(message_mark(info), engine_.ctx.clock().now_s() + kMarkLifetime);
   const Node receipt =
       make_delivery(stanza, info, engine_.own(), engine_.ctx.settings().presence_available);
@@ -121,6 +125,7 @@ awaitable<Result<void>> Receiver::accept(Change& change, const Node& stanza,
   draft.type = healed && described->type == "message" ? "message.healed" : described->type;
   draft.source = {info.chat.text(), info.sender.bare().text(), info.id, described->type};
   draft.occurred_at = info.t > 0 ? info.t * 1000 : engine_.server_now_ms();
+  draft.received = arrived;
   draft.data = data.dump(-1, ' ', false, Json::error_handler_t::replace);
   change.emit(std::move(draft));
   probe().received.add();

@@ -90,6 +90,7 @@ awaitable<Result<SendAccepted>> Sender::accept(MessageRowId id, SendText text, S
   row.set_to(to->text());
   row.set_status("pending");
   row.set_created_ms(engine_.ctx.clock().now_ms());
+  if (!text.trace.empty()) row.set_trace(text.trace);
   row.set_content(make_text(content, secret).SerializeAsString());
 
   Change change(engine_.overlay);
@@ -260,6 +261,8 @@ void Sender::emit_status(Change& change, const std::string& name, const pb::Stor
   draft.type = "message.ack";
   draft.source = {shown.text(), participant, row.stanza_id(), "message.ack/" + row.status()};
   draft.occurred_at = t * 1000;
+  draft.trace = row.trace();
+  draft.received = engine_.ctx.clock().now_ms();
   draft.data = data.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   change.emit(std::move(draft));
 }

@@ -21,12 +21,11 @@ class HttpServerConnection {
   HttpServerConnection(HttpServerConnection&&) noexcept;
 
   // The next request's head. Waits for its first byte until `idle`, then for the rest at most
-  // `head_time`. Nothing when the peer closed, or stayed silent until `idle`, between requests.
-  // On an error refusal() is the status to answer with (0: just close).
-  awaitable<Result<std::optional<HttpRequest>>> read_head(
-      Deadline idle, std::chrono::milliseconds head_time = std::chrono::seconds(10));
+  // HttpLimits::head_time. Nothing when the peer closed, or stayed silent until `idle`, between
+  // requests. On an error refusal() is the status to answer with (0: just close).
+  awaitable<Result<std::optional<HttpRequest>>> read_head(Deadline idle);
   // The body of the request whose head was read. Sends "100 Continue" when asked to. The peer must
-  // keep up 1 KiB/s after the first 5 s. 413 beyond `limit`.
+  // keep up the rate of the limits. 413 beyond `limit`.
   awaitable<Result<Bytes>> read_body(uint64_t limit, Deadline deadline);
   // The same piece by piece, for bodies that are not kept; empty at the end.
   awaitable<Result<Bytes>> read_body_some(Deadline deadline);
@@ -43,9 +42,9 @@ class HttpServerConnection {
   awaitable<Result<void>> end_stream(Deadline deadline);
   // Waits until the peer closes, or sends what it must not send now; for streams.
   awaitable<void> watch_for_close();
-  // After a refusal was answered: reads and drops what the peer is still sending, so that closing
-  // does not reset the connection under the answer. Ends with the peer's close, at the deadline
-  // and after 1 MiB.
+  // After a refusal was answered: says that this was all, then reads and drops what the peer is
+  // still sending, so that closing does not reset the connection under the answer. Ends with the
+  // peer's close, at the deadline and after 1 MiB.
   awaitable<void> drain(Deadline deadline);
 
   // Whether another request may follow.

@@ -1,6 +1,7 @@
 // HTTP messages as values, the limits on them, and the strict framing policy.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -60,6 +61,11 @@ struct HttpLimits {
   size_t fields = 100;
   size_t target_bytes = 8 * 1024;
   uint64_t body_bytes = 1024 * 1024;
+  // Of requests: the whole head, then a body that may take its time at first and has to keep up a
+  // rate afterwards.
+  std::chrono::milliseconds head_time{10'000};
+  std::chrono::milliseconds body_grace{5'000};
+  uint64_t body_bytes_per_second = 1024;
 };
 // What we accept as a client: 64 KiB of body, the rest as above.
 HttpLimits response_limits();

@@ -12,6 +12,16 @@ namespace http = boost::beast::http;
 using boost::system::error_code;
 using View = boost::beast::string_view;
 
+// Of the line that comes first; the end of the chunk before it may stand in front. What follows the
+// line may be data.
+bool ends_in_bare_line_feed(ByteView in) {
+  const size_t begin = in.size() >= 2 && in[0] == '\r' && in[1] == '\n' ? 2 : 0;
+  for (size_t i = begin; i < in.size(); ++i) {
+    if (in[i] == '\n') return i == begin || in[i - 1] != '\r';
+  }
+  return false;
+}
+
 std::string to_text(View view) { return std::string(view.data(), view.size()); }
 
 // What both directions share, filled by Beast's callbacks.
@@ -141,11 +151,13 @@ struct HttpParser::Impl {
   auto with(F use) const {
     return as_request ? use(*as_request) : use(*as_response);
   }
-  // Beast 1.81 asserts that it sees at least "0\r\n\r\n" of a chunk header that it saw before.
-  bool too_short(ByteView in) const {
-    return in.size() < 5 && message.chunk_left == 0 &&
+  // What comes next is the size of a chunk, or the trailer.
+  bool in_chunk_header() const {
+    return message.head_done && message.chunk_left == 0 && !done() &&
            with([](auto& machine) { return machine.chunked(); });
   }
+  // Beast 1.81 asserts that it sees at least "0\r\n\r\n" of a chunk header that it saw before.
+  bool too_short(ByteView in) const { return in.size() < 5 && in_chunk_header(); }
   bool done() const {
     return message.head_done && with([](auto& machine) { return machine.is_done(); });
   }
@@ -218,6 +230,10 @@ Result<size_t> HttpParser::feed(ByteView in) {
     const size_t before = used;
     TRY(const bool more, impl.put(in.subspan(used), used));
     if (more || used == before) break;
+  }
+  // Beast would wait for the CR LF of a chunk header that ended in a bare line feed.
+  if (impl.in_chunk_header() && ends_in_bare_line_feed(in.subspan(used))) {
+    return fail(impl.refused(400, "bare line feed in a chunk header"));
   }
   // A chunk header or trailer that never ends.
   if (in.size() - used > impl.message.limits.header_bytes && !impl.done()) {

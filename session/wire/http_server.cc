@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "session/wire/http_io.h"
+#include "session/wire/tcp_stream.h"
 #include "storage/base/async.h"
 
 namespace wab::wire {
@@ -14,9 +15,6 @@ constexpr size_t kReadSize = 4 * 1024;
 constexpr size_t kBodyReadSize = 16 * 1024;
 constexpr size_t kOneWrite = 16 * 1024;
 constexpr size_t kMaxDrained = 1024 * 1024;
-// A body may take its time at first, and then has to keep up 1 KiB/s (design section 5.5).
-constexpr std::chrono::seconds kBodyGrace{5};
-constexpr uint64_t kBodyRate = 1024;
 
 }  // namespace
 
@@ -66,8 +64,7 @@ HttpServerConnection::HttpServerConnection(std::unique_ptr<ByteStream> stream, H
 HttpServerConnection::~HttpServerConnection() = default;
 HttpServerConnection::HttpServerConnection(HttpServerConnection&&) noexcept = default;
 
-awaitable<Result<std::optional<HttpRequest>>> HttpServerConnection::read_head(
-    Deadline idle, std::chrono::milliseconds head_time) {
+awaitable<Result<std::optional<HttpRequest>>> HttpServerConnection::read_head(Deadline idle) {
   Impl& impl = *impl_;
   if (impl.seen_request && !impl.keep_alive()) co_return std::nullopt;
   impl.parser = HttpParser(HttpParser::Kind::request, impl.limits);
@@ -79,7 +76,7 @@ awaitable<Result<std::optional<HttpRequest>>> HttpServerConnection::read_head(
     if (!first && !first.error().is(WireError::timeout)) co_return fail(first.error());
     if (!first || *first == 0) co_return std::nullopt;
   }
-  const Deadline deadline = Steady::now() + head_time;
+  const Deadline deadline = Steady::now() + impl.limits.head_time;
   for (;;) {
     CO_TRY_VOID(impl.feed());
     if (impl.parser.head_done()) break;
@@ -113,7 +110,8 @@ awaitable<Result<Bytes>> HttpServerConnection::read_body_some(Deadline deadline)
       CO_TRY_VOID(co_await impl.stream->write(view(kContinue), deadline));
     }
     const Deadline slowest =
-        impl.body_since + kBodyGrace + std::chrono::seconds(impl.body_total / kBodyRate);
+        impl.body_since + impl.limits.body_grace +
+        std::chrono::milliseconds(impl.body_total * 1000 / impl.limits.body_bytes_per_second);
     const Deadline limit = std::min(deadline, slowest);
     Result<size_t> size = co_await read_into(*impl.stream, impl.buffer, kBodyReadSize, limit);
     if (!size) {
@@ -206,6 +204,7 @@ awaitable<void> HttpServerConnection::watch_for_close() {
 }
 
 awaitable<void> HttpServerConnection::drain(Deadline deadline) {
+  if (auto* half = dynamic_cast<HalfCloses*>(impl_->stream.get())) half->finish_writing();
   Bytes piece(kBodyReadSize);
   for (size_t total = 0; total < kMaxDrained;) {
     Result<size_t> size = co_await impl_->stream->read_some(piece, deadline);

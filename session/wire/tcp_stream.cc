@@ -72,6 +72,9 @@ awaitable<Result<void>> TcpStream::write(ByteView all, Deadline deadline) {
 void TcpStream::close() {
   if (core_) core_->close();
 }
+void TcpStream::finish_writing() {
+  if (core_ && !core_->closed()) ::shutdown(core_->fd(), SHUT_WR);
+}
 boost::asio::any_io_executor TcpStream::executor() {
   return core_ ? core_->executor() : boost::asio::any_io_executor();
 }

@@ -22,7 +22,16 @@ struct Endpoint {
 
 class SocketCore;
 
-class TcpStream final : public ByteStream {
+// A stream that can say "that was all" and go on reading: plain and TLS sockets.
+class HalfCloses {
+ public:
+  virtual void finish_writing() = 0;
+
+ protected:
+  ~HalfCloses() = default;
+};
+
+class TcpStream final : public ByteStream, public HalfCloses {
  public:
   explicit TcpStream(std::shared_ptr<SocketCore> core);
   ~TcpStream() override;
@@ -30,6 +39,7 @@ class TcpStream final : public ByteStream {
   awaitable<Result<size_t>> read_some(MutableBytes into, Deadline deadline) override;
   awaitable<Result<void>> write(ByteView all, Deadline deadline) override;
   void close() override;
+  void finish_writing() override;
   boost::asio::any_io_executor executor() override;
   std::string peer() const override;
 

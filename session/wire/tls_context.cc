@@ -61,6 +61,21 @@ Result<std::string> read_file(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(in), {});
 }
 
+// How many authorities were added.
+size_t trust_authorities(SSL_CTX* context, std::string_view pem) {
+  BioPtr in = reader(pem);
+  size_t count = 0;
+  while (CertificatePtr ca{PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr)}) {
+    X509_STORE_add_cert(SSL_CTX_get_cert_store(context), ca.get());
+    if (SSL_CTX_get_ssl_method(context) == TLS_server_method()) {
+      SSL_CTX_add_client_CA(context, ca.get());
+    }
+    ++count;
+  }
+  ERR_clear_error();
+  return count;
+}
+
 }  // namespace
 
 Result<TlsContext> TlsContext::client(std::string_view ca_pem) {
@@ -73,18 +88,14 @@ Result<TlsContext> TlsContext::client(std::string_view ca_pem) {
     }
     return TlsContext(std::move(context));
   }
-  BioPtr in = reader(ca_pem);
-  size_t count = 0;
-  while (CertificatePtr ca{PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr)}) {
-    X509_STORE_add_cert(SSL_CTX_get_cert_store(context.get()), ca.get());
-    ++count;
+  if (trust_authorities(context.get(), ca_pem) == 0) {
+    return fail(WireError::tls, "no certificate in the CA file");
   }
-  ERR_clear_error();
-  if (count == 0) return fail(WireError::tls, "no certificate in the CA file");
   return TlsContext(std::move(context));
 }
 
-Result<TlsContext> TlsContext::server(std::string_view chain_pem, std::string_view key_pem) {
+Result<TlsContext> TlsContext::server(std::string_view chain_pem, std::string_view key_pem,
+                                      std::string_view client_ca_pem) {
   ERR_clear_error();
   auto context = make(TLS_server_method());
   SSL_CTX_set_alpn_select_cb(context.get(), select_http11, nullptr);
@@ -105,14 +116,26 @@ Result<TlsContext> TlsContext::server(std::string_view chain_pem, std::string_vi
     ERR_clear_error();
     return fail(WireError::tls, "no usable private key, or not the one of this certificate");
   }
+  if (!client_ca_pem.empty()) {
+    if (trust_authorities(context.get(), client_ca_pem) == 0) {
+      return fail(WireError::tls, "no certificate in the file of the clients' authorities");
+    }
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  }
   return TlsContext(std::move(context));
 }
 
 Result<TlsContext> TlsContext::server_from_files(const std::string& chain_path,
-                                                 const std::string& key_path) {
+                                                 const std::string& key_path,
+                                                 const std::string& client_ca_path) {
   TRY(const std::string chain, read_file(chain_path));
   TRY(std::string key, read_file(key_path));
-  auto context = server(chain, key);
+  std::string authorities;
+  if (!client_ca_path.empty()) {
+    TRY(authorities, read_file(client_ca_path));
+    if (authorities.empty()) return fail(WireError::io, "the clients' authorities are empty");
+  }
+  auto context = server(chain, key, authorities);
   wipe({reinterpret_cast<uint8_t*>(key.data()), key.size()});
   return context;
 }

@@ -4,6 +4,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
+#include <sys/socket.h>
 
 #include <boost/asio/ip/address.hpp>
 #include <cerrno>
@@ -59,7 +60,7 @@ Error take_error(int saved_errno, const char* where) {
   return Error(WireError::tls, where);
 }
 
-class TlsStream final : public ByteStream {
+class TlsStream final : public ByteStream, public HalfCloses {
  public:
   explicit TlsStream(std::shared_ptr<Tls> tls) : tls_(std::move(tls)) {}
   ~TlsStream() override { close(); }
@@ -67,6 +68,7 @@ class TlsStream final : public ByteStream {
   awaitable<Result<size_t>> read_some(MutableBytes into, Deadline deadline) override;
   awaitable<Result<void>> write(ByteView all, Deadline deadline) override;
   void close() override;
+  void finish_writing() override;
   boost::asio::any_io_executor executor() override { return tls_->core->executor(); }
   std::string peer() const override { return tls_->core->peer().text(); }
 
@@ -125,6 +127,15 @@ void TlsStream::close() {
     ERR_clear_error();
   }
   tls_->core->close();
+}
+
+void TlsStream::finish_writing() {
+  if (tls_->core->closed() || !tls_->usable) return;
+  ERR_clear_error();
+  SSL_shutdown(tls_->ssl);
+  ERR_clear_error();
+  tls_->usable = false;  // close_notify is on its way; a second one means nothing
+  ::shutdown(tls_->core->fd(), SHUT_WR);
 }
 
 awaitable<Result<void>> handshake(std::shared_ptr<Tls> tls, Deadline deadline) {

@@ -20,10 +20,14 @@ class TlsContext {
  public:
   // Verifies chain and name against the system's roots, or only against `ca_pem` when given.
   static Result<TlsContext> client(std::string_view ca_pem = {});
-  // The certificate with its chain, and its private key, both PEM.
-  static Result<TlsContext> server(std::string_view chain_pem, std::string_view key_pem);
+  // The certificate with its chain, and its private key, both PEM. With `client_ca_pem` only
+  // clients with a certificate of one of these authorities get through the handshake.
+  static Result<TlsContext> server(std::string_view chain_pem, std::string_view key_pem,
+                                   std::string_view client_ca_pem = {});
+  // The same from files; "" as the last one asks no client for a certificate.
   static Result<TlsContext> server_from_files(const std::string& chain_path,
-                                              const std::string& key_path);
+                                              const std::string& key_path,
+                                              const std::string& client_ca_path = {});
   ssl_ctx_st* get() const { return context_.get(); }
 
  private:

@@ -88,7 +88,7 @@ int main(int argc, char** argv) {
     }
     Shards shards(2);
     shards.run();
-    const ScopeIssuer issuer;
+    const ScopeIssuer issuer = (*opened)->issuer();
     const OrgScope org = issuer.organization(OrgId::random(system_random()));
     Run run;
     run.running = writers;

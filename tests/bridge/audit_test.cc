@@ -219,7 +219,7 @@ class Tamper : public ::testing::Test {
   Tamper() : tenant(bench.tenant("A")), chain(scope_of(bench, tenant.org)) {
     const auto answer = bench.call("GET", "/v1/audit/export", "", tenant.owner);
     EXPECT_EQ(answer.status, 200);
-    EXPECT_EQ(answer.content_type, "application/x-ndjson");
+    EXPECT_EQ(answer.content_type, "application/x-ndjson; charset=utf-8");
     text = answer.body;
     std::string line;
     for (const char c : text) {

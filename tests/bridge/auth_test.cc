@@ -122,7 +122,9 @@ std::string body_for(const Route& route) {
       {"patchSession", R"({"name":"x"})"},
       {"createPairingCode", R"({"phone":"15550100002"})"},
       {"sendMessage", R"({"to":"15550100002","type":"text","text":{"body":"Hi"}})"},
-      {"patchWebhook", R"({"state":"disabled"})"}};
+      {"patchWebhook", R"({"state":"disabled"})"},
+      {"rotateToken", "{}"},
+      {"createPairingLink", "{}"}};
   const auto found = bodies.find(route.name);
   return found == bodies.end() ? "" : found->second;
 }

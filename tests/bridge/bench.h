@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bridge/app.h"
+#include "bridge/pairing_links.h"
 #include "bridge/router.h"
 #include "tests/support/fake_store.h"
 #include "tests/support/manual_clock.h"
@@ -64,10 +65,15 @@ class FakeSessions final : public SessionDirectory {
     if (!one) co_return refuse(Code::not_found);
     co_return one->view;
   }
-  awaitable<Outcome<Page>> list(storage::OrgScope org, std::string, size_t) override {
+  awaitable<Outcome<Page>> list(storage::OrgScope org, std::string after, size_t limit) override {
     Page page;
     for (auto& [key, one] : all) {
-      if (key.first == org.org()) page.sessions.push_back(one.view);
+      if (key.first != org.org() || key.second.text() <= after) continue;
+      if (page.sessions.size() == limit) {
+        page.next = page.sessions.back().id.text();
+        break;
+      }
+      page.sessions.push_back(one.view);
     }
     co_return page;
   }
@@ -179,16 +185,20 @@ struct Bench {
         password("password", 1, 8),
         people(store, issuer.deployment(), auth, clock, random, password),
         limits(clock, random),
+        pairing_links(store, issuer, clock, random),
         idempotency(store, clock, random),
         sessions(store),
         endpoints(store, clock, random, config,
                   [this](const storage::OrgScope&, EndpointId id, const EndpointRecord* record) {
                     told.emplace_back(id, record != nullptr);
                   }),
+        quotas(store, clock, config, issuer.deployment()),
         events({loop.get_executor()}),
         audit(store, clock, issuer.deployment(), {loop.get_executor()}),
-        app{config, store,       clock,    random,    auth,   people,
-            limits, idempotency, sessions, endpoints, events, audit} {}
+        app{config,      store,    clock,     random, auth,  people, limits,
+            idempotency, sessions, endpoints, events, audit, quotas} {
+    app.pairing_links = &pairing_links;
+  }
 
   static awaitable<void> run_handle(App& app, const Request& request, Answer& out) {
     out = co_await handle(app, request);
@@ -289,16 +299,18 @@ struct Bench {
   ManualClock clock;
   SeededRandom random;
   FakeStore store;
-  storage::ScopeIssuer issuer;
+  storage::ScopeIssuer issuer = store.issuer();
   Config config;
   Auth auth;
   BlockingPool password;
   People people;
   Limits limits;
+  PairingLinks pairing_links;
   Idempotency idempotency;
   FakeSessions sessions;
   std::vector<std::pair<EndpointId, bool>> told;
   EndpointDirectory endpoints;
+  Quotas quotas;
   EventFeed events;
   Audit audit;
   App app;

@@ -48,6 +48,17 @@ inline bool satisfies(const nlohmann::json& schema, const nlohmann::json& value)
         !std::regex_search(text, std::regex(schema["pattern"].get<std::string>()))) {
       return false;
     }
+    if (schema.contains("x-seconds")) {
+      // A span of time: digits and s, m, h or d, as the pattern has made sure.
+      const int64_t unit = text.back() == 'd'   ? 86400
+                           : text.back() == 'h' ? 3600
+                           : text.back() == 'm' ? 60
+                                                : 1;
+      const int64_t seconds = std::stoll(text) * unit;
+      if (seconds < schema["x-seconds"]["minimum"] || seconds > schema["x-seconds"]["maximum"]) {
+        return false;
+      }
+    }
   }
   if (value.is_number()) {
     if (schema.contains("minimum") && value < schema["minimum"]) return false;

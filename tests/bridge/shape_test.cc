@@ -6,6 +6,7 @@
 
 #include "bridge/request.h"
 #include "bridge/strict_json.h"
+#include "tests/support/table.h"
 
 namespace wab::bridge {
 namespace {
@@ -73,28 +74,58 @@ TEST(Query, DecodesStrictly) {
 
 TEST(StrictJson, AcceptsOneDocument) {
   const auto parsed = parse_strict_json(R"({"a":[1,2,{"b":null}],"c":-1.5})");
-  ASSERT_TRUE(parsed) << parsed.error();
+  ASSERT_TRUE(parsed) << parsed.error().message;
   EXPECT_EQ(*parsed, json::parse(R"({"a":[1,2,{"b":null}],"c":-1.5})"));
+  EXPECT_TRUE(parse_strict_json(std::string(64, '[') + std::string(64, ']')));
 }
 
+// What parsers disagree on, and the place that the answer names.
 TEST(StrictJson, RefusesWhatParsersDisagreeOn) {
-  const std::string cases[] = {"",
-                               "{",
-                               "{} {}",
-                               "{'a':1}",
-                               "{\"a\":1,}",
-                               "NaN",
-                               "1e999",
-                               "{\"a\":1,\"a\":2}",
-                               "{\"x\":{\"a\":1,\"b\":2,\"a\":3}}",
-                               "{\"a\":1,\"\\u0061\":2}",
-                               "\"\xff\"",
-                               "\"\xed\xa0\x80\"",
-                               "// comment\n{}",
-                               std::string(65, '[') + std::string(65, ']')};
-  for (const auto& text : cases) EXPECT_FALSE(parse_strict_json(text)) << text;
-  EXPECT_TRUE(parse_strict_json(std::string(64, '[') + std::string(64, ']')));
-  EXPECT_FALSE(parse_strict_json(std::string(100'000, '[')));
+  struct Case {
+    std::string text, pointer, message;
+  };
+  std::string deep_objects;
+  for (int i = 0; i < 65; ++i) deep_objects += R"({"a":)";
+  std::string deep_pointer;
+  for (int i = 0; i < 64; ++i) deep_pointer += "/a";
+  std::string deep_list;
+  for (int i = 0; i < 64; ++i) deep_list += "/0";
+  const Case cases[] = {{"", "", "is not valid JSON"},
+                        {"{", "", "is not valid JSON"},
+                        {"{} {}", "", "is not valid JSON"},
+                        {"{'a':1}", "", "is not valid JSON"},
+                        {R"({"a":1,})", "/a", "is not valid JSON"},
+                        {R"({"a":{"b":[1,tru]}})", "/a/b/1", "is not valid JSON"},
+                        {R"({"a":NaN})", "/a", "is not valid JSON"},
+                        {R"({"a":01})", "/a", "is not valid JSON"},
+                        {"// comment\n{}", "", "is not valid JSON"},
+                        {R"({"a":1 /* b */})", "/a", "is not valid JSON"},
+                        {R"({"a":"tab	"})", "/a", "is not valid JSON"},
+                        {"1e999", "", "is a number out of range"},
+                        {R"({"x":{"y":[0,-1e999]}})", "/x/y/1", "is a number out of range"},
+                        {R"({"a":1,"a":2})", "/a", "stands twice"},
+                        {R"({"x":{"a":1,"b":2,"a":3}})", "/x/a", "stands twice"},
+                        {R"({"a":1,"\u0061":2})", "/a", "stands twice"},
+                        {R"({"l":[{"k":1},{"k/~":1,"k/~":2}]})", "/l/1/k~1~0", "stands twice"},
+                        {R"({"":1,"":2})", "/", "stands twice"},
+                        {R"({"a":{"b":1},"b":1,"a":2})", "/a", "stands twice"},
+                        {"\"\xff\"", "", "is not valid UTF-8"},
+                        {"{\"text\":{\"body\":\"\xff\"}}", "/text/body", "is not valid UTF-8"},
+                        {"{\"a\":\"\xed\xa0\x80\"}", "/a", "is not valid UTF-8"},
+                        {"{\"a\":\"\xc0\xaf\"}", "/a", "is not valid UTF-8"},
+                        {R"({"a":"\ud800"})", "/a", "is not valid JSON"},
+                        {deep_objects, deep_pointer, "deeper than 64"},
+                        {std::string(65, '[') + std::string(65, ']'), deep_list, "deeper than 64"},
+                        {std::string(100'000, '['), deep_list, "deeper than 64"}};
+  wab::test::Table table("strict JSON");
+  for (const auto& one : cases) {
+    const auto parsed = parse_strict_json(one.text);
+    const std::string what = one.text.substr(0, 60);
+    if (!table.row(!parsed.has_value(), what)) continue;
+    EXPECT_EQ(parsed.error().pointer, one.pointer) << what;
+    EXPECT_NE(parsed.error().message.find(one.message), std::string::npos)
+        << what << ": " << parsed.error().message;
+  }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Sessions that have come apart, and how they heal: the side that cannot read asks, the other encrypts again.
 import test from 'node:test'
 import assert from 'node:assert/strict'
+import { breakSending } from './lib/contact.mjs'
 import { stage } from './lib/stage.mjs'
 
 const s = stage('retry')
@@ -39,27 +40,6 @@ for (const signal of ['SIGTERM', 'SIGKILL']) {
     await s.reached(sent.id, 'delivered')
     await talk(`after ${signal}`)
   })
-}
-
-// Turns the key of the next message into another one, so that its MAC cannot verify.
-function breakSending(contact) {
-  let broken = 0
-  for (const [key, value] of contact.keys) {
-    if (!key.startsWith('session|')) continue
-    const text = Buffer.isBuffer(value) || value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : undefined
-    const record = text ? JSON.parse(text) : value
-    for (const session of Object.values(record._sessions ?? {})) {
-      for (const chain of Object.values(session._chains ?? {})) {
-        if (chain.chainType !== 1 || !chain.chainKey?.key) continue
-        const bytes = Buffer.from(chain.chainKey.key, 'base64')
-        bytes[0] ^= 1
-        chain.chainKey.key = bytes.toString('base64')
-        ++broken
-      }
-    }
-    contact.keys.set(key, text ? Buffer.from(JSON.stringify(record)) : record)
-  }
-  return broken
 }
 
 test('the bridge cannot read a message: it says so, asks, and reports it once healed', async () => {

@@ -1,4 +1,5 @@
 // The limits at the real listener: what is just allowed passes, one more is refused, in the words of the API.
+// Limits of time are in tests/bridge/edge_limits_test.cc, where they are short; a clock moves the rates there.
 import { after, before, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { eventually, remove, workDir } from '../e2e/lib/programs.mjs'
@@ -127,6 +128,12 @@ test('sizes, counts, connections and rates', { timeout: 120000 }, async () => {
   table.row(spent >= 200 && spent <= 215, `an address has 200: ${spent}`)
   table.row(limited(await exchange(port, head('/v1/none'), { from: c }), 'address', 200), 'then it is refused')
   table.row((await exchange(port, head('/v1/none'), { from: fresh() })).statuses[0] === 404, 'its neighbour is not')
+  const d = fresh()
+  const bad = await spend(230, async () => {
+    const answer = await exchange(port, 'BREW / HTTP/1.1\r\n\r\n', { from: d })
+    return answer.statuses.length === 0 ? { statuses: [429] } : answer
+  })
+  table.row(bad >= 200 && bad <= 215, `what is no HTTP counts too: ${bad}`)
   const sign = (from, email) => {
     const body = JSON.stringify({ email, password: 'not the one' })
     return exchange(port, login(`Content-Length: ${body.length}`, body), { from })

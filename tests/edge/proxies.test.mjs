@@ -44,6 +44,9 @@ test('a stranger cannot say who it is, a proxy of ours can', async () => {
   const again = left(await exchange(port, get('/openapi.json', 'X-Forwarded-For: 192.0.2.1\r\n')))
   const other = left(await exchange(port, get('/openapi.json', 'X-Forwarded-For: 192.0.2.2\r\n')))
   table.row(again === claimed - 1 && other === claimed, `proxy: ${claimed}, ${again}, ${other}`)
+  // Two fields are one list: the last entry is the one that our proxy saw.
+  const split = left(await exchange(port, get('/openapi.json', 'X-Forwarded-For: 192.0.2.77\r\nX-Forwarded-For: 192.0.2.1\r\n')))
+  table.row(split === again - 1, `two fields: ${split} after ${again}`)
   table.done()
 })
 
@@ -51,6 +54,7 @@ test('a stranger cannot say that it came over TLS', async () => {
   const fields = 'Origin: https://localhost\r\nX-Forwarded-Proto: https\r\n'
   assert.deepEqual((await exchange(port, login(fields), { from: '127.0.0.3' })).statuses, [403])
   assert.deepEqual((await exchange(port, login(fields))).statuses, [401])
+  assert.deepEqual((await exchange(port, login(fields + 'X-Forwarded-Proto: http\r\n'))).statuses, [403])
 })
 
 for (const name of ['nginx', 'caddy']) {

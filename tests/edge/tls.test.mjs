@@ -1,8 +1,9 @@
-// TLS at the real listener: which versions and suites, and a certificate that changes.
+// TLS at the real listeners: which versions and suites, certificates that change, clients that prove themselves.
 import { after, before, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, readFileSync, renameSync } from 'node:fs'
+import { copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import https from 'node:https'
 import { connect } from 'node:tls'
 import { join } from 'node:path'
 import { eventually, remove, request, workDir } from '../e2e/lib/programs.mjs'
@@ -10,6 +11,8 @@ import { Authority, edgeBridge, exchange, portOf, Raw, Table } from './lib/edge.
 
 const dir = workDir('tls')
 const authority = new Authority(dir, 'edge')
+const clients = new Authority(dir, 'clients')
+const strangers = new Authority(dir, 'strangers')
 const ca = readFileSync(authority.certificate, 'utf8')
 const first = authority.issue('first')
 const second = authority.issue('second')
@@ -24,14 +27,17 @@ function install({ certificate, key }) {
   }
 }
 
-let bridge, port
+let bridge, port, ops
 before(async () => {
   install(first)
+  const opsFiles = authority.issue('ops')
   bridge = await edgeBridge(dir, {
     http: files,
+    ops: { tls_certificate: opsFiles.certificate, tls_key: opsFiles.key, client_ca: clients.certificate },
     limits: { connections_per_address: 1000 }
   }).start()
   port = portOf(bridge.base)
+  ops = bridge.ops.replace('http:', 'https:')
   bridge.call = (method, path, body, token = bridge.token) => request(bridge.base + path, {
     method, ca, body: body === undefined ? undefined : JSON.stringify(body),
     headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...(token ? { authorization: `Bearer ${token}` } : {}) }
@@ -112,7 +118,7 @@ test('a certificate changes under open connections and running requests', { time
   const ask = path => `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${bridge.token}\r\n\r\n`
   idle.write(ask('/v1/sessions'))
   await idle.until(/^HTTP\/1\.1 200[\s\S]*"data"/)
-  waiting.write(ask('/v1/events?after=latest&wait=8'))
+  waiting.write(ask('/v1/events?after=latest&wait=4'))
   install(second)
   await eventually('new connections see the new certificate', async () => await serving() === 'second')
   assert.equal(waiting.text, '', 'still waiting')
@@ -125,4 +131,71 @@ test('a certificate changes under open connections and running requests', { time
   assert.equal(idle.socket.getPeerCertificate().subject.CN, 'first')
   idle.destroy()
   waiting.destroy()
+})
+
+test('files that do not fit change nothing and are named in the log', { timeout: 60000 }, async () => {
+  const complaints = () => readFileSync(bridge.log, 'utf8').split('\n').filter(line => line.includes('tls.certificate_unusable'))
+  const spoilt = [
+    ['no certificate', () => writeFileSync(files.tls_certificate, 'half a cert')],
+    ['the key of another', () => { copyFileSync(first.certificate, files.tls_certificate); copyFileSync(rsa.key, files.tls_key) }],
+    ['an empty key', () => writeFileSync(files.tls_key, '')]
+  ]
+  for (const [what, spoil] of spoilt) {
+    const before = complaints().length
+    spoil()
+    await eventually(`a line about ${what}`, () => complaints().length > before)
+    assert.equal(await serving(), 'second', what)
+  }
+  const line = JSON.parse(complaints().at(-1))
+  assert.equal(line.level, 'warn')
+  assert.equal(line.listener, 'http')
+  assert.ok(line.error.length > 10 && /before/.test(line.serving))
+  install(first)
+  await eventually('a good pair is taken up again', async () => await serving() === 'first')
+})
+
+const opsCall = options => new Promise(resolve => {
+  const req = https.get(ops + '/healthz', { ca, agent: false, ...options }, res => {
+    res.resume()
+    res.on('end', () => resolve(res.statusCode))
+  })
+  req.on('error', error => resolve(error.code ?? error.message))
+})
+const pair = ({ certificate, key }) => ({ cert: readFileSync(certificate), key: readFileSync(key) })
+
+test('the ops listener serves only clients with a certificate of its authority', async () => {
+  const table = new Table('client certificates')
+  const good = await opsCall(pair(clients.issue('prometheus', { client: true })))
+  table.row(good === 200, `of the authority: ${good}`)
+  const cases = {
+    none: {},
+    'of a stranger': pair(strangers.issue('prometheus', { client: true })),
+    'of the right name but self-signed': pair({ certificate: strangers.certificate, key: strangers.key }),
+    'made for a server': pair(clients.issue('server'))
+  }
+  for (const [what, options] of Object.entries(cases)) {
+    const got = await opsCall(options)
+    table.row(got !== 200, `${what}: ${got}`)
+  }
+  const plain = await exchange(Number(new URL(ops).port), 'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  table.row(plain.closed && !plain.text.includes('HTTP/'), `plain: ${plain.text}`)
+  table.done()
+})
+
+test('the API listener can ask for client certificates too', { timeout: 60000 }, async () => {
+  const own = workDir('mutual')
+  const { certificate, key } = authority.issue('api')
+  const mutual = await edgeBridge(own, { http: { tls_certificate: certificate, tls_key: key, client_ca: clients.certificate } }).start()
+  try {
+    const at = options => new Promise(resolve => {
+      const req = https.get(mutual.base + '/openapi.json', { ca, agent: false, ...options }, res => { res.resume(); res.on('end', () => resolve(res.statusCode)) })
+      req.on('error', error => resolve(error.code ?? error.message))
+    })
+    assert.equal(await at(pair(clients.issue('service', { client: true }))), 503, 'let in; nobody has set it up yet')
+    assert.equal(typeof await at({}), 'string')
+    assert.equal(typeof await at(pair(strangers.issue('service', { client: true }))), 'string')
+  } finally {
+    await mutual.stop()
+    remove(own)
+  }
 })

@@ -15,7 +15,7 @@ const SessionId kSession(ByteArray<16>{2});
 
 KeyedHash hash_of(test::FakeStore& store) {
   return [&store](std::string_view purpose, ByteView data) {
-    static storage::ScopeIssuer issuer;
+    static storage::ScopeIssuer issuer = wab::test::any_issuer();
     return store.keyed_hash(issuer.organization(kOrg), purpose, data);
   };
 }

@@ -81,7 +81,16 @@ TEST(RocksLayout, PlaintextsRefuseWhatNoEncoderMade) {
   for (size_t size = 0; size < plaintext.size() - 2; ++size) {
     EXPECT_FALSE(decode_event(ByteView(plaintext).first(size))) << size;
   }
-  EXPECT_TRUE(decode_event(plaintext));
+  const auto back = decode_event(plaintext);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->type, "message");
+  EXPECT_EQ(back->trace, "");
+  event.trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const auto traced = decode_event(encode_event(event));
+  ASSERT_TRUE(traced);
+  EXPECT_EQ(traced->type, "message");
+  EXPECT_EQ(traced->trace, event.trace);
+  EXPECT_EQ(traced->body, event.body);
   DeliveryRow row;
   EXPECT_FALSE(decode_delivery(Bytes(7), row));
 }

@@ -208,6 +208,9 @@ TEST_F(Rocks, DeliveriesAreOwedUntilDelivered) {
   ASSERT_TRUE(later);
   ASSERT_EQ(later->size(), 1u);
   EXPECT_EQ((*later)[0].seq, 4u);
+  const auto owed = caller(store->owed(scope.org_scope()));
+  ASSERT_TRUE(owed);
+  EXPECT_EQ(*owed, (std::map<EndpointId, uint64_t>{{endpoint, all->size()}}));
   const auto none = caller(store->deliveries(scope.org_scope(), quiet, std::nullopt, 10));
   ASSERT_TRUE(none);
   EXPECT_TRUE(none->empty());

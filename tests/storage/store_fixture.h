@@ -16,6 +16,7 @@
 #include "storage/key_file.h"
 #include "storage/rocks_store.h"
 #include "storage/root_key.h"
+#include "tests/support/fake_store.h"
 
 namespace wab::storage::tests {
 
@@ -202,7 +203,7 @@ class StoreTest : public ::testing::Test {
 
   TemporaryDirectory home;
   LogLines log;
-  ScopeIssuer issuer;
+  ScopeIssuer issuer = wab::test::any_issuer();
   OrgId org = OrgId::random(system_random()), other_org = OrgId::random(system_random());
   SessionId session = SessionId::random(system_random());
   SessionId other_session = SessionId::random(system_random());

@@ -42,6 +42,7 @@ class FakeSessionContext final : public session::SessionContext {
                                                size_t limit) override;
   awaitable<Result<std::vector<bool>>> marked(std::vector<std::string> names) override;
   awaitable<Result<void>> commit(storage::Commit commit) override;
+  bool outbox_full() const override { return full; }
   ByteArray<32> keyed_hash(std::string_view purpose, ByteView data) override;
   awaitable<Result<std::unique_ptr<wire::WebSocket>>> dial() override;  // always refused
   awaitable<void> compute(std::function<void()> work) override;
@@ -57,11 +58,12 @@ class FakeSessionContext final : public session::SessionContext {
   Valve loads, commits;
   std::vector<storage::Commit> written;  // in order, as they became durable
   std::optional<Error> commit_failure;
+  bool full = false;
   size_t changes = 0;
 
  private:
   any_io_executor executor_;
-  storage::ScopeIssuer issuer_;
+  storage::ScopeIssuer issuer_ = any_issuer();
   storage::Scope scope_;
 };
 

@@ -16,6 +16,7 @@ awaitable<Result<std::vector<std::optional<Bytes>>>> FakeStore::load(
     Scope scope, std::vector<storage::Key> keys) {
   std::lock_guard lock(mutex_);
   ++loads_;
+  for (const auto& key : keys) count("load", key.kind);
   if (failure) co_return fail(*failure);
   std::vector<std::optional<Bytes>> out;
   for (auto& key : keys) {
@@ -28,6 +29,7 @@ awaitable<Result<std::vector<std::optional<Bytes>>>> FakeStore::load(
 awaitable<Result<storage::Store::Page>> FakeStore::scan(Scope scope, storage::Kind kind,
                                                         std::string after, size_t limit) {
   std::lock_guard lock(mutex_);
+  count("scan", kind);
   if (failure) co_return fail(*failure);
   Page page;
   // A mark is "n" and the last name, so that it is never empty.
@@ -65,6 +67,9 @@ awaitable<Result<storage::Committed>> FakeStore::commit(Commit commit) {
   std::lock_guard lock(mutex_);
   if (failure) co_return fail(*failure);
   ++commits_;
+  for (const auto& row : commit.put) count("put", row.key.kind);
+  for (const auto& key : commit.erase) count("erase", key.kind);
+  for (const auto& row : commit.put_org) count("put", row.key.kind);
   const OrgId org = commit.owner.org();
   const SessionId session = commit.owner.session();
   for (auto& row : commit.put) {
@@ -94,6 +99,7 @@ awaitable<Result<storage::Committed>> FakeStore::commit(Commit commit) {
 awaitable<Result<std::vector<EventRow>>> FakeStore::events_after(OrgScope org, uint64_t position,
                                                                  size_t limit) {
   std::lock_guard lock(mutex_);
+  count("events");
   std::vector<EventRow> out;
   for (const auto& event : events_[org.org()]) {
     if (event.position > position && out.size() < limit) out.push_back(event);
@@ -103,6 +109,7 @@ awaitable<Result<std::vector<EventRow>>> FakeStore::events_after(OrgScope org, u
 
 awaitable<Result<std::optional<EventRow>>> FakeStore::event(Scope session, uint64_t seq) {
   std::lock_guard lock(mutex_);
+  count("event");
   for (const auto& event : events_[session.org()]) {
     if (event.session == session.session() && event.seq == seq) co_return event;
   }
@@ -121,6 +128,23 @@ awaitable<Result<std::vector<DeliveryRow>>> FakeStore::deliveries(
     out.push_back(it->second);
   }
   co_return out;
+}
+
+awaitable<Result<std::map<EndpointId, uint64_t>>> FakeStore::owed(OrgScope org) {
+  std::lock_guard lock(mutex_);
+  std::map<EndpointId, uint64_t> out;
+  for (const auto& [key, row] : deliveries_) {
+    if (std::get<0>(key) == org.org()) ++out[std::get<1>(key)];
+  }
+  co_return out;
+}
+
+awaitable<Result<void>> FakeStore::forget_deliveries(OrgScope org, EndpointId endpoint) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(deliveries_, [&](const auto& row) {
+    return std::get<0>(row.first) == org.org() && std::get<1>(row.first) == endpoint;
+  });
+  co_return ok();
 }
 
 awaitable<Result<void>> FakeStore::erase_all(Scope scope) {
@@ -157,6 +181,27 @@ ByteArray<32> FakeStore::keyed_hash(OrgScope org, std::string_view purpose, Byte
   ByteArray<32> out;
   crypto_generichash_final(&state, out.data(), out.size());
   return out;
+}
+
+awaitable<Result<uint64_t>> FakeStore::stored_bytes(OrgScope org) {
+  std::lock_guard lock(mutex_);
+  count("bytes");
+  uint64_t out = 0;
+  for (const auto& [key, value] : rows_) {
+    if (std::get<0>(key) == org.org()) out += std::get<3>(key).size() + value.size();
+  }
+  co_return out;
+}
+
+void FakeStore::count(const char* verb, std::optional<storage::Kind> kind) {
+  std::string what = verb;
+  if (kind) what += " " + std::to_string(static_cast<int>(*kind));
+  ++operations_[what];
+}
+
+std::map<std::string, size_t> FakeStore::operations() const {
+  std::lock_guard lock(mutex_);
+  return operations_;
 }
 
 size_t FakeStore::rows() const {

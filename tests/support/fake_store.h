@@ -14,7 +14,7 @@
 
 namespace wab::test {
 
-class FakeStore final : public storage::Store {
+class FakeStore : public storage::Store {
  public:
   explicit FakeStore(std::string deployment = "test") : deployment_(std::move(deployment)) {}
 
@@ -33,13 +33,19 @@ class FakeStore final : public storage::Store {
   awaitable<Result<std::vector<storage::DeliveryRow>>> deliveries(
       storage::OrgScope org, EndpointId endpoint, std::optional<storage::DeliveryKey> after,
       size_t limit) override;
+  awaitable<Result<std::map<EndpointId, uint64_t>>> owed(storage::OrgScope org) override;
+  awaitable<Result<void>> forget_deliveries(storage::OrgScope org, EndpointId endpoint) override;
   awaitable<Result<void>> erase_all(storage::Scope scope) override;
   ByteArray<32> keyed_hash(storage::OrgScope org, std::string_view purpose, ByteView data) override;
+  awaitable<Result<uint64_t>> stored_bytes(storage::OrgScope org) override;
+  storage::ScopeIssuer issuer() const { return storage::ScopeIssuer(opener()); }
 
   // What a test looks at.
   size_t loads() const { return loads_; }
   size_t commits() const { return commits_; }
   size_t rows() const;
+  // Calls by what they touch: "load 17", "scan 17", "put 17", "erase 17", "events", ...
+  std::map<std::string, size_t> operations() const;
   // Every stored value in one text, for "this must not be stored".
   std::string everything() const;
   // Answered instead of doing anything, by load and commit, until it is taken away.
@@ -60,6 +66,11 @@ class FakeStore final : public storage::Store {
   std::map<OrgId, uint64_t> positions_;
   std::map<DeliveryKeyFull, storage::DeliveryRow> deliveries_;
   size_t loads_ = 0, commits_ = 0;
+  std::map<std::string, size_t> operations_;
+  void count(const char* verb, std::optional<storage::Kind> kind = std::nullopt);
 };
+
+// For tests that need scopes and no store.
+inline storage::ScopeIssuer any_issuer() { return FakeStore("scopes").issuer(); }
 
 }  // namespace wab::test

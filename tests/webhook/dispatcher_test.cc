@@ -151,7 +151,7 @@ class DispatcherTest : public testing::Test {
   BlockingPool pool{"lookup", 1, 16};
   wire::Dialer dialer{pool, *wire::TlsContext::client()};
   test::SeededRandom random;
-  storage::ScopeIssuer issuer;
+  storage::ScopeIssuer issuer = wab::test::any_issuer();
   storage::OrgScope org = issuer.organization(OrgId::random(random));
   SessionId session = SessionId::random(random);
   test::FakeStore store;

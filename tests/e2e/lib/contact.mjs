@@ -235,3 +235,24 @@ export class Contact {
   }
 }
 export { proto, DisconnectReason }
+
+// Turns the key of the next message into another one, so that its MAC cannot verify.
+export function breakSending(contact) {
+  let broken = 0
+  for (const [key, value] of contact.keys) {
+    if (!key.startsWith('session|')) continue
+    const text = Buffer.isBuffer(value) || value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : undefined
+    const record = text ? JSON.parse(text) : value
+    for (const session of Object.values(record._sessions ?? {})) {
+      for (const chain of Object.values(session._chains ?? {})) {
+        if (chain.chainType !== 1 || !chain.chainKey?.key) continue
+        const bytes = Buffer.from(chain.chainKey.key, 'base64')
+        bytes[0] ^= 1
+        chain.chainKey.key = bytes.toString('base64')
+        ++broken
+      }
+    }
+    contact.keys.set(key, text ? Buffer.from(JSON.stringify(record)) : record)
+  }
+  return broken
+}

@@ -206,10 +206,23 @@ TEST(HttpRequest, MalformedIsRefusedInEverySplit) {
   }
 }
 
+TEST(HttpRequest, AChunkMayHoldLineFeeds) {
+  const std::string input =
+      post("Transfer-Encoding: chunked\r\n", "1\r\n\n\r\n2\r\n\n\n\r\n0\r\n\r\n");
+  for (const size_t step : {size_t{1} << 20, size_t{1}, size_t{7}}) {
+    EXPECT_TRUE(parse_request(input, step).complete) << "in steps of " << step;
+  }
+}
+
 TEST(HttpRequest, ABareLineFeedBehindAChunkSizeNeverCompletes) {
-  const std::string input = post("Transfer-Encoding: chunked\r\n", "5\nhello\r\n0\r\n\r\n");
-  EXPECT_FALSE(parse_request(input).complete);
-  EXPECT_FALSE(parse_request(input, 1).complete);
+  for (const char* body : {"5\nhello\r\n0\r\n\r\n", "5\r\nhello\r\n0\n\n", "5\n"}) {
+    const std::string input = post("Transfer-Encoding: chunked\r\n", body);
+    for (const size_t step : {size_t{1} << 20, size_t{1}}) {
+      const Outcome out = parse_request(input, step);
+      EXPECT_FALSE(out.complete) << body;
+      EXPECT_EQ(out.status, 400) << body;
+    }
+  }
 }
 
 TEST(HttpRequest, AmbiguousFramingIsRefusedByThePolicy) {

@@ -116,9 +116,10 @@ awaitable<void> slow_head() {
   test::MemoryPair pair = memory_pair(here);
   Result<void> sent = co_await pair.a->write(view("GET / HTTP/1.1\r\nHo"), soon());
   EXPECT_TRUE(sent.has_value());
-  HttpServerConnection connection(std::move(pair.b));
-  const std::chrono::milliseconds head_time(5);
-  auto request = co_await connection.read_head(soon(), head_time);
+  HttpLimits limits;
+  limits.head_time = std::chrono::milliseconds(5);
+  HttpServerConnection connection(std::move(pair.b), limits);
+  auto request = co_await connection.read_head(soon());
   EXPECT_TRUE(!request && request.error().is(WireError::timeout));
   EXPECT_EQ(connection.refusal(), 408);
 }
