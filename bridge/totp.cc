@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kBase32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 constexpr uint32_t kModulus = 1'000'000;
-constexpr size_t kDigits = 6, kRecoveryBytes = 10;
+constexpr size_t kDigits = 6, kRecoveryBytes = 15;
 
 std::string base32(ByteView data) {
   std::string out;

@@ -1,7 +1,7 @@
 // One-time codes: RFC 6238 with SHA-1, 30 s and 6 digits, as every authenticator app does them.
 //
 // Pure. One step to either side is taken, for clocks that are off and for slow fingers; whoever
-// keeps the last step that was used takes each code once. Recovery codes are 80 random bits.
+// keeps the last step that was used takes each code once. Recovery codes are 120 random bits.
 #pragma once
 
 #include <optional>
@@ -26,7 +26,7 @@ std::optional<int64_t> match_totp(ByteView secret, std::string_view code, UnixSe
 // "otpauth://totp/..." for the QR code of the apps.
 std::string totp_uri(std::string_view secret_text, std::string_view email);
 
-// "k3fq-7zt2-mm4a-x9wd". Written any way: blanks, hyphens and case do not matter.
+// "k3fq-7zt2-mm4a-x9wd-2qhc-vn5p". Written any way: blanks, hyphens and case do not matter.
 std::string make_recovery_code(Random& random);
 std::string folded_recovery_code(std::string_view code);
 

@@ -97,6 +97,7 @@ TEST_F(SecondFactor, EachCodeWorksOnce) {
 TEST_F(SecondFactor, RecoveryCodesWorkOnceAndAreNotStored) {
   const auto codes = turn_on();
   for (const auto& code : codes) {
+    EXPECT_EQ(folded_recovery_code(code).size() * 5, 120u);  // bits, in base32
     EXPECT_EQ(bench.store.everything().find(code), std::string::npos);
     EXPECT_EQ(bench.store.everything().find(folded_recovery_code(code)), std::string::npos);
   }
