@@ -62,7 +62,7 @@ test('sizes, counts, connections and rates', { timeout: 120000 }, async () => {
   {
     const raw = new Raw(port, { from: fresh() })
     await raw.opened
-    raw.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(150))
+    raw.write('GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(150))
     await eventually('150 answers', () => (raw.text.match(/HTTP\/1\.1 404/g) ?? []).length === 150)
     table.row(!raw.ended && !/^connection: close/im.test(raw.text), 'a connection goes on after 150 requests')
     raw.destroy()
