@@ -60,7 +60,7 @@ class People {
   awaitable<Outcome<Login>> login(std::string email, std::string password, std::string code,
                                   SignInFacts facts);
   // For whoever proved a user in another way: a browser session. `user` is the id as text;
-  // Code::not_invited when there is no such user or it is disabled.
+  // Code::not_invited when there is no such user or it is disabled, code_required with a factor on.
   awaitable<Outcome<Login>> open_session(std::string user, SignInFacts facts);
   awaitable<Outcome<void>> logout(std::string cookie);
 

@@ -76,6 +76,8 @@ awaitable<Outcome<People::Login>> People::open_for(std::string id, SignInFacts f
   auto user = co_await users_.by_id(std::move(id));
   if (!user && user.error().code != Code::not_found) co_return refuse(user.error());
   if (!user || user->disabled) co_return refuse(Code::not_invited);
+  // No way in is weaker than another: who has a second factor shows it, with the password.
+  if (!user->totp_secret.empty()) co_return refuse(Code::code_required);
   auto entered = co_await enter(std::move(*user), std::move(facts));
   co_return entered;
 }

@@ -3067,7 +3067,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: unauthenticated */
+            /** @description Problem; code: code_required, unauthenticated */
             401: {
                 headers: {
                     [name: string]: unknown;

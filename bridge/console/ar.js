@@ -68,6 +68,7 @@ export default {
   'problem.forbidden': 'لا يُسمح لك بذلك.', 'problem.not_found': 'لم يعد هذا موجودًا.', 'problem.signin_refused': 'لم ينجح تسجيل الدخول. أعد المحاولة.',
   'problem.not_invited': 'لا مستخدم هنا لحساب Google هذا.', 'problem.signin_unreachable': 'لا يجيب Google الآن.',
   'problem.setup_token': 'رمز الإعداد خاطئ أو مضى عليه أكثر من ٣٠ دقيقة. أعد تشغيل الخدمة لتحصل على رمز جديد.',
+  'problem.code_required': 'لهذا المستخدم عامل ثانٍ: سجّل الدخول بالبريد الإلكتروني وكلمة المرور والرمز.',
   'problem.code_refused': 'الرمز خاطئ أو استُعمل من قبل.', 'problem.weak_password': 'من السهل تخمين كلمة المرور هذه. اختر أخرى.',
   'problem.last_owner': 'لن يبقى من يدير هذا.', 'problem.invitation_refused': 'الدعوة استُعملت أو انتهت صلاحيتها أو سُحبت.',
   'problem.conflict': 'هذا موجود مسبقًا، أو لا تسمح الحالة به.',

@@ -68,6 +68,7 @@ export default {
   'problem.forbidden': 'You may not do that.', 'problem.not_found': 'There is no such thing any more.', 'problem.signin_refused': 'The sign-in did not succeed. Try again.',
   'problem.not_invited': 'No user of this service has this Google account.', 'problem.signin_unreachable': 'Google does not answer now.',
   'problem.setup_token': 'The setup token is wrong or older than 30 minutes. Restart the service for a new one.',
+  'problem.code_required': 'This user has a second factor: sign in with e-mail, password and code.',
   'problem.code_refused': 'The code is wrong or was used before.', 'problem.weak_password': 'This password is too easy to guess. Choose another.',
   'problem.last_owner': 'Nobody else could manage this any more.', 'problem.invitation_refused': 'The invitation was used, has expired or was taken back.',
   'problem.conflict': 'That exists already, or the state does not allow it.',

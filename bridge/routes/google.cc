@@ -229,7 +229,8 @@ constexpr Reply kBackReplies[] = {
 constexpr Code kBeginProblems[] = {Code::not_found, Code::unauthenticated, Code::cross_site,
                                    Code::signin_unreachable};
 constexpr Code kBackProblems[] = {Code::not_found,      Code::unauthenticated,    Code::not_invited,
-                                  Code::signin_refused, Code::signin_unreachable, Code::conflict};
+                                  Code::signin_refused, Code::signin_unreachable, Code::conflict,
+                                  Code::code_required};
 constexpr Route kRoutes[] = {{"GET",
                               "/v1/login/google",
                               "beginGoogle",

@@ -264,6 +264,30 @@ TEST_F(SignIn, TheOldestOfTooManyBrowsersGoes) {
   EXPECT_EQ(bench.ask(second, "/v1/me/sessions")["data"].size(), kMostBrowserSessions);
 }
 
+TEST_F(SignIn, AnotherWayInIsNotAWayAroundTheSecondFactor) {
+  const std::string secret = totp_user("ana@example.org");
+  const auto ana = (*bench.wait(bench.auth.users().by_email("ana@example.org")))->id.text();
+  const Identity google{"https://accounts.example", "10769", "ana@mail.example"};
+  ASSERT_TRUE(bench.wait(bench.people.link_identity(ana, google)).has_value());
+  auto enter = [&] { return bench.wait(bench.people.enter_by(google, SignInFacts())); };
+  const auto before = bench.wait(bench.people.browser_sessions(ana))->size();
+  const auto refused = enter();
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::code_required);
+  EXPECT_EQ(bench.wait(bench.people.browser_sessions(ana))->size(), before);
+  // With the password and the code it goes on; without a second factor Google is enough.
+  bench.clock.advance(3min);
+  const auto entered = bench.sign_in("ana@example.org", kGood, bench.code_now(secret, 6));
+  ASSERT_EQ(entered.status, 200) << entered.body;
+  bench.clock.advance(3min);
+  EXPECT_EQ(bench
+                .with(PeopleBench::cookie_in(entered), "POST", "/v1/me/totp/off",
+                      json{{"code", bench.code_now(secret)}}.dump())
+                .status,
+            204);
+  EXPECT_TRUE(enter().has_value());
+}
+
 TEST_F(SignIn, AnotherWayInOpensSessionsForWhoLinkedIt) {
   const auto ana = bench.user("ana@example.org", Role::operators);
   const auto bob = bench.user("bob@example.org", Role::operators);
