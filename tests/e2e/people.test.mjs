@@ -69,7 +69,7 @@ before(async () => {
 }, { timeout: 60000 })
 after(async () => {
   await bridge?.stop()
-  await sandbox?.stop()
+  await sandbox?.program.stop()
   remove(dir)
 }, { timeout: 60000 })
 
