@@ -2981,7 +2981,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: cross_site */
+            /** @description Problem; code: cross_site, forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3750,7 +3750,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Ended from the next request on */
+            /** @description Ended from the next request on. Takes a sign-in of the last five minutes. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -3845,7 +3845,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Ended from the next request on */
+            /** @description Ended from the next request on. Takes a sign-in of the last five minutes. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -3947,7 +3947,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A secret that counts once it is confirmed */
+            /** @description A secret that counts once it is confirmed. Takes a sign-in of the last five minutes. */
             201: {
                 headers: {
                     [name: string]: unknown;

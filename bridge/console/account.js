@@ -2,7 +2,7 @@
 import { erase, get, post } from './api.js'
 import { h, show as put } from './dom.js'
 import { t, time } from './prefs.js'
-import { button, field, form, guarded, list, panel, row, secret, toast } from './parts.js'
+import { button, dialog, field, form, guarded, list, panel, row, secret, toast } from './parts.js'
 import { loadMe, me, offers } from './me.js'
 
 export async function show({ body, current }) {
@@ -22,17 +22,39 @@ export async function show({ body, current }) {
     if (!current()) return
     put(browsers, list(data.map(one => row(h('span', { dir: 'ltr' }, one.user_agent ?? one.address ?? one.id),
       [one.current ? h('span', { class: 'pill s-working' }, t('account.this')) : null, h('span', null, t('since', { time: time(one.created_at) }))],
-      one.current ? null : button(t('account.end'), guarded(async () => { await erase(`/v1/me/sessions/${one.id}`); await draw() }), 'danger'))), t('account.none')))
-    if (data.length > 1) browsers.append(h('div', { class: 'actions' }, button(t('account.end_others'), guarded(async () => { await erase('/v1/me/sessions'); await draw() }), 'danger')))
+      one.current ? null : button(t('account.end'), guarded(async () => { await proven(() => erase(`/v1/me/sessions/${one.id}`)); await draw() }), 'danger'))), t('account.none')))
+    if (data.length > 1) browsers.append(h('div', { class: 'actions' }, button(t('account.end_others'), guarded(async () => { await proven(() => erase('/v1/me/sessions')); await draw() }), 'danger')))
   }
   await draw()
 }
+
+// Some changes take a sign-in of the last minutes: the password is asked for, then it goes on.
+async function proven(work) {
+  try {
+    return await work()
+  } catch (problem) {
+    if (problem.code !== 'forbidden') throw problem
+    await prove()
+    return work()
+  }
+}
+const prove = () => new Promise(resolve => {
+  const whose = h('input', { type: 'email', autocomplete: 'username', value: me().email, hidden: true })
+  const word = field(t('account.current'), { type: 'password', name: 'current', autocomplete: 'current-password', required: true })
+  const code = me().totp_enabled ? codeField() : undefined
+  const asked = dialog(t('account.prove'), form([h('p', null, t('account.prove.about')), whose, word, ...(code ? [code] : [])], t('continue'), async () => {
+    await post('/v1/login', { email: me().email, password: word.input.value, ...(code ? { code: code.value } : {}) }, { quiet: true })
+    asked.close()
+    resolve()
+  }, { cancel: () => asked.close() }))
+  word.input.focus()
+})
 
 async function drawGoogle(place) {
   const linked = await get('/v1/me/google').catch(problem => { if (problem.status === 404) return undefined; throw problem })
   put(place, linked
     ? [h('p', null, t('account.google.on', { email: linked.email })), button(t('account.google.off'), guarded(async () => { await erase('/v1/me/google'); await drawGoogle(place) }), 'danger')]
-    : [h('p', null, t('account.google.about')), h('a', { class: 'button', href: '/v1/login/google?link=1' }, t('account.google.link'))])
+    : [h('p', null, t('account.google.about')), button(t('account.google.link'), guarded(async () => { await prove(); location.assign('/v1/login/google?link=1') }))])
 }
 
 function password() {
@@ -59,7 +81,7 @@ function drawTotp(place) {
     return
   }
   put(place, h('p', null, t('account.totp.about')), button(t('account.totp.begin'), guarded(async () => {
-    const made = await post('/v1/me/totp')
+    const made = await proven(() => post('/v1/me/totp'))
     const code = codeField()
     put(place, h('p', null, t('account.totp.scan')), secret(t('account.totp.secret'), made.secret), secret(t('account.totp.uri'), made.uri),
       form([code], t('account.totp.confirm'), async () => {

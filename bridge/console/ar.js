@@ -61,7 +61,7 @@ export default {
   'account.password': 'تغيير كلمة المرور', 'account.current': 'كلمة المرور الحالية', 'account.new': 'كلمة المرور الجديدة', 'account.changed': 'تم تغيير كلمة المرور.',
   'account.totp': 'العامل الثاني', 'account.totp.about': 'طلب رمز من تطبيق عند كل دخول.', 'account.totp.begin': 'إعداد', 'account.totp.on': 'يُطلب رمز عند كل دخول.',
   'account.totp.off': 'إيقاف', 'account.totp.scan': 'أضف هذا السر إلى تطبيق المصادقة، ثم اكتب الرمز الذي يعرضه.', 'account.totp.secret': 'السر',
-  'account.totp.uri': 'عنوان للتطبيقات', 'account.totp.confirm': 'تأكيد', 'account.totp.recovery': 'احفظ رموز الاسترداد هذه. يعمل كل منها مرة واحدة إذا ضاع التطبيق.',
+  'account.prove': 'أكّد أنك أنت', 'account.prove.about': 'يتطلب هذا كلمة مرورك مرة أخرى.', 'account.totp.uri': 'عنوان للتطبيقات', 'account.totp.confirm': 'تأكيد', 'account.totp.recovery': 'احفظ رموز الاسترداد هذه. يعمل كل منها مرة واحدة إذا ضاع التطبيق.',
   'account.google.on': 'مربوط بـ ⁦{email}⁩.', 'account.google.off': 'إلغاء الربط', 'account.google.about': 'ادخل أيضًا بحسابك على Google.', 'account.google.link': 'ربط حساب Google',
   'account.browsers': 'المتصفحات المسجّل دخولها', 'account.this': 'هذا', 'account.end': 'تسجيل الخروج', 'account.end_others': 'تسجيل خروج البقية', 'account.none': 'لا شيء.',
   'problem.bad_credentials': 'البريد الإلكتروني أو كلمة المرور غير صحيحة.', 'problem.rate_limited': 'محاولات كثيرة. انتظر قليلًا.', 'problem.unreachable': 'الخدمة لا تجيب.',

@@ -61,6 +61,7 @@ export default {
   'account.password': 'Change password', 'account.current': 'Present password', 'account.new': 'New password', 'account.changed': 'The password is changed.',
   'account.totp': 'Second factor', 'account.totp.about': 'Ask for a code from an app at every sign-in.', 'account.totp.begin': 'Set up', 'account.totp.on': 'A code is asked for at every sign-in.',
   'account.totp.off': 'Turn off', 'account.totp.scan': 'Add this secret to your authenticator app, then type the code that it shows.', 'account.totp.secret': 'Secret',
+  'account.prove': 'Confirm that it is you', 'account.prove.about': 'This takes your password once more.',
   'account.totp.uri': 'Address for apps', 'account.totp.confirm': 'Confirm', 'account.totp.recovery': 'Keep these recovery codes. Each works once when the app is lost.',
   'account.google.on': 'Linked to {email}.', 'account.google.off': 'Unlink', 'account.google.about': 'Sign in with your Google account as well.', 'account.google.link': 'Link Google account',
   'account.browsers': 'Signed-in browsers', 'account.this': 'this one', 'account.end': 'Sign out', 'account.end_others': 'Sign out all others', 'account.none': 'None.',

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bridge/browser.h"
-#include "bridge/routes/tables.h"
+#include "bridge/routes/proof.h"
 #include "storage/base/log.h"
 
 namespace wab::bridge {
@@ -93,6 +93,9 @@ awaitable<Outcome<Answer>> begin(Call& call) {
     auto caller = co_await app.auth.by_cookie(std::move(cookie));
     if (!caller) co_return failed(request, caller.error());
     user = caller->principal();
+    std::string id = user, own = cookie_of(request);
+    auto fresh = co_await freshly_signed_in(app, std::move(id), std::move(own));
+    if (!fresh) co_return failed(request, fresh.error());
   }
   auto begun = co_await app.google->begin(std::move(user));
   if (!begun) {
@@ -227,7 +230,7 @@ constexpr Reply kBeginReplies[] = {{302, "To Google; a cookie binds the sign-in 
 constexpr Reply kBackReplies[] = {
     {303, "To the console: signed in, linked, or with #signin-error= and the code of the problem"}};
 constexpr Code kBeginProblems[] = {Code::not_found, Code::unauthenticated, Code::cross_site,
-                                   Code::signin_unreachable};
+                                   Code::forbidden, Code::signin_unreachable};
 constexpr Code kBackProblems[] = {Code::not_found,      Code::unauthenticated,    Code::not_invited,
                                   Code::signin_refused, Code::signin_unreachable, Code::conflict,
                                   Code::code_required};

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bridge/browser.h"
-#include "bridge/routes/tables.h"
+#include "bridge/routes/proof.h"
 
 namespace wab::bridge {
 namespace {
@@ -61,6 +61,16 @@ Outcome<std::string> user_of(const Call& call) {
   return refuse(Code::forbidden, "Sign in with a browser: a token has no account of its own.");
 }
 
+// The same, for what a stolen session must not do: the sign-in is a few minutes old at most.
+awaitable<Outcome<std::string>> proven_user_of(Call& call) {
+  auto user = user_of(call);
+  if (!user) co_return user;
+  std::string id = *user, cookie = cookie_of(call.request);
+  auto fresh = co_await freshly_signed_in(call.app, std::move(id), std::move(cookie));
+  if (!fresh) co_return refuse(fresh.error());
+  co_return user;
+}
+
 // What proves the person again may not be guessed at with a stolen cookie.
 std::optional<Problem> over_limit(const Call& call) {
   const auto quota = call.app.config.limits.login_per_minute;
@@ -110,7 +120,7 @@ awaitable<Outcome<Answer>> list_sessions(Call& call) {
 }
 
 awaitable<Outcome<Answer>> close_session(Call& call) {
-  auto user = user_of(call);
+  auto user = co_await proven_user_of(call);
   if (!user) co_return refuse(user.error());
   const auto id = call.id<BrowserSessionId>();
   if (!id) co_return refuse(id.error());
@@ -120,7 +130,7 @@ awaitable<Outcome<Answer>> close_session(Call& call) {
 }
 
 awaitable<Outcome<Answer>> close_others(Call& call) {
-  auto user = user_of(call);
+  auto user = co_await proven_user_of(call);
   if (!user) co_return refuse(user.error());
   std::string cookie = cookie_of(call.request);
   auto done = co_await call.app.people.close_other_sessions(std::move(*user), std::move(cookie));
@@ -136,7 +146,7 @@ awaitable<Outcome<void>> end_others(Call& call) {
 }
 
 awaitable<Outcome<Answer>> begin_totp(Call& call) {
-  auto user = user_of(call);
+  auto user = co_await proven_user_of(call);
   if (!user) co_return refuse(user.error());
   auto offer = co_await call.app.people.begin_totp(std::move(*user));
   if (!offer) co_return refuse(offer.error());
@@ -204,8 +214,11 @@ constexpr Shape kCodes{"recovery_codes", kCodesFields};
 constexpr Reply kMeReplies[] = {{200, "Who calls and what they may do", &kMe}};
 constexpr Reply kChanged[] = {{204, "Changed; the other browser sessions have ended"}};
 constexpr Reply kSessionsReplies[] = {{200, "Browsers that are signed in", &kSessions}};
-constexpr Reply kEnded[] = {{204, "Ended from the next request on"}};
-constexpr Reply kOffered[] = {{201, "A secret that counts once it is confirmed", &kOffer}};
+constexpr Reply kEnded[] = {
+    {204, "Ended from the next request on. Takes a sign-in of the last five minutes."}};
+constexpr Reply kOffered[] = {
+    {201, "A secret that counts once it is confirmed. Takes a sign-in of the last five minutes.",
+     &kOffer}};
 constexpr Reply kConfirmed[] = {
     {200, "The second factor is on; the other browser sessions have ended", &kCodes}};
 constexpr Reply kOff[] = {{204, "The second factor is off; the other browser sessions have ended"}};

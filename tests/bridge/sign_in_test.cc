@@ -1,6 +1,7 @@
 // Signing in: what it costs, what it says, how guessing is slowed down; and browser sessions.
 #include <sodium.h>
 
+#include "bridge/google.h"
 #include "bridge/login_guard.h"
 #include "bridge/stored.h"
 #include "tests/bridge/people_bench.h"
@@ -10,6 +11,21 @@ namespace wab::bridge::test {
 namespace {
 
 using namespace std::chrono_literals;
+
+// A provider that nobody reaches.
+class NoGoogle final : public GoogleContext {
+ public:
+  explicit NoGoogle(PeopleBench& bench) : bench_(bench) {}
+  awaitable<Result<WebAnswer>> fetch(WebAsk) override {
+    co_return fail(GoogleError::unreachable, "test");
+  }
+  Clock& clock() override { return bench_.clock; }
+  Random& random() override { return bench_.random; }
+  ByteArray<32> keyed_hash(std::string_view, std::string_view) override { return {}; }
+
+ private:
+  PeopleBench& bench_;
+};
 
 class SignIn : public ::testing::Test {
  protected:
@@ -207,16 +223,54 @@ TEST_F(SignIn, OnesBrowsersAreListedAndEnded) {
   const auto path = "/v1/me/sessions/" + listed[1]["id"].get<std::string>();
   EXPECT_EQ(bench.with(bob, "DELETE", path).status, 404);
   EXPECT_EQ(bench.with(phone, "GET", "/v1/me").status, 200);
-  EXPECT_EQ(bench.with(desk, "DELETE", path).status, 204);
+  EXPECT_EQ(bench.with(tool, "DELETE", path).status, 204);
   EXPECT_EQ(bench.with(phone, "GET", "/v1/me").status, 401);
-  EXPECT_EQ(bench.with(desk, "DELETE", path).status, 404);
-  EXPECT_EQ(bench.with(desk, "DELETE", "/v1/me/sessions").status, 204);
-  EXPECT_EQ(bench.with(tool, "GET", "/v1/me").status, 401);
-  EXPECT_EQ(bench.with(desk, "GET", "/v1/me").status, 200);
+  EXPECT_EQ(bench.with(tool, "DELETE", path).status, 404);
+  EXPECT_EQ(bench.with(tool, "DELETE", "/v1/me/sessions").status, 204);
+  EXPECT_EQ(bench.with(desk, "GET", "/v1/me").status, 401);
+  EXPECT_EQ(bench.with(tool, "GET", "/v1/me").status, 200);
   EXPECT_EQ(bench.with(bob, "GET", "/v1/me").status, 200);
   EXPECT_EQ(bench.ask(bob, "/v1/me/sessions")["data"][0]["user_agent"], "scriptx");
   // A token is nobody's browser.
   EXPECT_EQ(bench.call("GET", "/v1/me/sessions", "", bench.operator_token()).status, 403);
+}
+
+TEST_F(SignIn, WhatChangesTheAccountTakesAFreshSignIn) {
+  bench.user("ana@example.org", Role::operators);
+  NoGoogle nobody(bench);
+  GoogleSettings settings;
+  settings.client_id = "client-1";
+  settings.issuer = "https://accounts.example.org";
+  Google google(std::move(settings), nobody);
+  bench.app.google = &google;
+  const auto old = bench.browser("ana@example.org"), other = bench.browser("ana@example.org");
+  const auto listed = bench.ask(old, "/v1/me/sessions")["data"];
+  const std::string path = "/v1/me/sessions/" + listed[0]["id"].get<std::string>();
+  const std::pair<const char*, std::string> calls[] = {{"POST", "/v1/me/totp"},
+                                                       {"GET", "/v1/login/google?link=1"},
+                                                       {"DELETE", path},
+                                                       {"DELETE", "/v1/me/sessions"}};
+  bench.clock.advance(5min);
+  for (const auto& [method, to] : calls) {
+    const auto answer = bench.with(old, method, to);
+    EXPECT_EQ(answer.status, 403) << to;
+    EXPECT_EQ(code_of(answer), "forbidden") << to;
+  }
+  EXPECT_EQ(bench.with(other, "GET", "/v1/me").status, 200);
+  // A wrong password makes nothing fresh; the right one replaces the session.
+  bench.sign_in("ana@example.org", "wrong password", "", {{"Cookie", old}});
+  EXPECT_EQ(bench.with(old, "POST", "/v1/me/totp").status, 403);
+  const auto again = bench.sign_in("ana@example.org", kGood, "", {{"Cookie", old}});
+  const auto fresh = PeopleBench::cookie_in(again);
+  EXPECT_EQ(bench.with(old, "GET", "/v1/me").status, 401);
+  bench.clock.advance(4min);
+  EXPECT_EQ(bench.with(other, "DELETE", path).status, 403);
+  const int wanted[] = {201, 503, 204, 204};
+  for (size_t i = 0; i < 4; ++i) {
+    const auto answer = bench.with(fresh, calls[i].first, calls[i].second);
+    EXPECT_EQ(answer.status, wanted[i]) << calls[i].second << " " << answer.body;
+  }
+  EXPECT_EQ(bench.with(other, "GET", "/v1/me").status, 401);
 }
 
 TEST_F(SignIn, ANewPasswordEndsTheOtherBrowsers) {

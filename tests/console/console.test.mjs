@@ -200,6 +200,25 @@ test('an endpoint is made and its secret is shown once', async () => {
   await owner.judge('webhooks')
 })
 
+test('what changes the account asks for the password again when the sign-in is old, and goes on', async () => {
+  const { page } = owner
+  // As the service answers after five minutes.
+  await page.route('**/v1/me/totp', route => route.fulfill({
+    status: 403, contentType: 'application/problem+json', body: JSON.stringify({ code: 'forbidden', title: 'This token may not do that' })
+  }), { times: 1 })
+  await menu(owner, 'Account')
+  await page.getByRole('button', { name: 'Set up' }).click()
+  const asked = page.getByRole('dialog')
+  await asked.getByLabel('Present password', { exact: true }).fill('not the password')
+  await asked.getByRole('button', { name: 'Continue' }).click()
+  await asked.getByRole('alert').filter({ hasText: 'E-mail or password is wrong.' }).waitFor()
+  await asked.getByLabel('Present password', { exact: true }).fill(people.owner.password)
+  await asked.getByRole('button', { name: 'Continue' }).click()
+  await page.getByLabel('Address for apps', { exact: true }).waitFor()
+  assert.match(await page.getByLabel('Address for apps', { exact: true }).inputValue(), /^otpauth:/)
+  await owner.judge('second factor')
+})
+
 test('a stranger pairs one session by a link, and only once', async () => {
   const { page } = owner
   await menu(owner, 'Sessions')
