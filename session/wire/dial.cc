@@ -136,10 +136,13 @@ awaitable<Result<std::unique_ptr<TcpStream>>> Dialer::connect_any(Addresses addr
 }
 
 awaitable<Result<std::unique_ptr<ByteStream>>> Dialer::dial(Target target, DialRules rules,
-                                                            Deadline deadline) {
+                                                            Deadline deadline, DialTrace* trace) {
+  DialTrace unused;
+  DialTrace& times = trace != nullptr ? *trace : unused;
   Addresses addresses = std::move(target.addresses);
   if (addresses.empty() && (!rules.proxy || rules.judge)) {
     CO_TRY(addresses, co_await resolve(target.host, rules.judge, deadline));
+    times.resolved = std::chrono::steady_clock::now();
   }
   if (rules.judge && !std::all_of(addresses.begin(), addresses.end(), rules.judge)) {
     co_return fail(WireError::not_allowed, "address");
@@ -154,10 +157,14 @@ awaitable<Result<std::unique_ptr<ByteStream>>> Dialer::dial(Target target, DialR
   } else {
     CO_TRY(plain, co_await connect_any(std::move(addresses), target.port, rules.judge, deadline));
   }
+  times.connected = std::chrono::steady_clock::now();
   if (!target.tls) co_return plain;
   TlsContext context = rules.tls ? *rules.tls : tls_;
   std::string name = target.server_name.empty() ? target.host : target.server_name;
-  co_return co_await tls_connect(std::move(plain), std::move(context), std::move(name), deadline);
+  auto secured =
+      co_await tls_connect(std::move(plain), std::move(context), std::move(name), deadline);
+  if (secured) times.secured = std::chrono::steady_clock::now();
+  co_return secured;
 }
 
 }  // namespace wab::wire

@@ -46,6 +46,11 @@ struct DialRules {
   std::optional<TlsContext> tls;  // empty: the dialer's
 };
 
+// When each step of a dial had ended; untouched for a step that was not reached or not needed.
+struct DialTrace {
+  std::chrono::steady_clock::time_point resolved{}, connected{}, secured{};
+};
+
 class Dialer {
  public:
   using Addresses = std::vector<boost::asio::ip::address>;
@@ -56,8 +61,10 @@ class Dialer {
 
   Dialer(BlockingPool& lookup, TlsContext tls, Lookup how = {});
 
+  // `trace` outlives the call.
   awaitable<Result<std::unique_ptr<ByteStream>>> dial(Target target, DialRules rules,
-                                                      Deadline deadline);
+                                                      Deadline deadline,
+                                                      DialTrace* trace = nullptr);
   // Never empty. Literals need no lookup. Judged by `judge` when it is set.
   awaitable<Result<Addresses>> resolve(std::string host, AddressJudge judge, Deadline deadline);
 

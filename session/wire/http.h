@@ -76,6 +76,7 @@ struct HttpExchange {
 struct HttpTrace {
   bool written = false;   // the whole request left
   bool answered = false;  // at least one byte came back
+  std::chrono::steady_clock::time_point first_byte{};
 };
 
 // Sends a request and reads its answer. The caller sets Host. Informational answers are skipped

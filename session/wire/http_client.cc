@@ -59,7 +59,10 @@ awaitable<Result<void>> read_answer_head(ByteStream& stream, HttpAnswer& answer,
     }
     CO_TRY(const size_t size, co_await read_into(stream, answer.buffer, kReadSize, deadline));
     if (size == 0) co_return fail(WireError::eof, "before the answer's head was complete");
-    if (trace != nullptr) trace->answered = true;
+    if (trace != nullptr && !trace->answered) {
+      trace->answered = true;
+      trace->first_byte = std::chrono::steady_clock::now();
+    }
   }
 }
 

@@ -125,6 +125,32 @@ Result<TlsContext> TlsContext::server(std::string_view chain_pem, std::string_vi
   return TlsContext(std::move(context));
 }
 
+Result<void> TlsContext::present(std::string_view chain_pem, std::string_view key_pem) {
+  ERR_clear_error();
+  BioPtr in = reader(chain_pem);
+  CertificatePtr leaf(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));
+  if (!leaf || SSL_CTX_use_certificate(context_.get(), leaf.get()) != 1) {
+    ERR_clear_error();
+    return fail(WireError::tls, "no usable client certificate");
+  }
+  for (int links = 0; links < 8; ++links) {
+    CertificatePtr link(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));
+    if (!link) break;
+    if (SSL_CTX_add0_chain_cert(context_.get(), link.get()) == 1) (void)link.release();
+  }
+  ERR_clear_error();
+  BioPtr key_in = reader(key_pem);
+  // An encrypted key is refused; OpenSSL would ask for its password on the terminal.
+  const auto no_password = [](char*, int, int, void*) { return -1; };
+  KeyPtr key(PEM_read_bio_PrivateKey(key_in.get(), nullptr, no_password, nullptr));
+  if (!key || SSL_CTX_use_PrivateKey(context_.get(), key.get()) != 1 ||
+      SSL_CTX_check_private_key(context_.get()) != 1) {
+    ERR_clear_error();
+    return fail(WireError::tls, "no usable private key of the client certificate");
+  }
+  return ok();
+}
+
 Result<TlsContext> TlsContext::server_from_files(const std::string& chain_path,
                                                  const std::string& key_path,
                                                  const std::string& client_ca_path) {

@@ -28,6 +28,9 @@ class TlsContext {
   static Result<TlsContext> server_from_files(const std::string& chain_path,
                                               const std::string& key_path,
                                               const std::string& client_ca_path = {});
+  // A client's own certificate with its chain, shown when a server asks for one. Before the first
+  // connection.
+  Result<void> present(std::string_view chain_pem, std::string_view key_pem);
   ssl_ctx_st* get() const { return context_.get(); }
 
  private:
