@@ -18,6 +18,7 @@
 
 namespace wab::bridge {
 
+class Deliveries;
 class Google;
 class PairingLinks;
 
@@ -37,6 +38,7 @@ struct App {
   Quotas& quotas;
   Google* google = nullptr;               // null: Google sign-in is off
   PairingLinks* pairing_links = nullptr;  // set by whoever serves
+  Deliveries* deliveries = nullptr;       // set by whoever serves
 };
 
 }  // namespace wab::bridge

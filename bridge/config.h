@@ -43,6 +43,7 @@ struct Config {
   } auth;
   struct {
     Texts allow_private_targets, schedule;
+    std::string ca_file;
     Seconds timeout{};
     int64_t window = 0, max_in_flight = 0;
   } webhook;

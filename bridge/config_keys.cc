@@ -67,6 +67,8 @@ const ConfigKey kKeys[] = {
     {"webhook.allow_private_targets", SLOT(webhook.allow_private_targets), "",
      "Networks that webhooks may reach although they are not public; there http:// is allowed too.",
      networks},
+    {"webhook.ca_file", SLOT(webhook.ca_file), "",
+     "PEM file of the authorities to trust for receivers; empty is the system's."},
     {"webhook.schedule", SLOT(webhook.schedule), "0s,5s,5m,30m,2h,5h,10h,14h,20h,24h",
      "Wait before each attempt, counted from the one before.", durations},
     {"webhook.timeout", SLOT(webhook.timeout), "20s", "Whole exchange of one attempt."},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
+#include "webhook/format.h"
 #include "webhook/guard.h"
 
 namespace wab::bridge {
@@ -33,23 +34,35 @@ wire::AddressJudge judge_of(const Config& config) {
   for (const auto& text : config.webhook.allow_private_targets) {
     if (const auto network = webhook::Network::parse(text)) allowed.push_back(*network);
   }
-  const auto guard = std::make_shared<webhook::Guard>(std::move(allowed));
+  const auto guard = std::make_shared<webhook::Guard>(std::move(allowed), webhook::own_addresses());
   return [guard](const boost::asio::ip::address& address) { return guard->allows(address); };
 }
 
 }  // namespace
 
 Deliveries::Deliveries(Shards& shards, storage::Store& store, wire::Dialer& dialer,
-                       const Config& config, Clock& clock, Random& random, Backlog& backlog)
-    : shards_(shards), store_(store), backlog_(backlog), table_(std::make_shared<const Table>()) {
+                       const Config& config, Clock& clock, Random& random, Backlog& backlog,
+                       std::string ca_pem)
+    : shards_(shards),
+      store_(store),
+      backlog_(backlog),
+      table_(std::make_shared<const Table>()),
+      ca_pem_(std::move(ca_pem)) {
   const auto judge = judge_of(config);
   for (size_t i = 0; i < shards.size(); ++i) {
+    webhook::DispatcherHooks hooks;
+    hooks.disable = [this](storage::OrgScope org, EndpointId id, std::string reason) {
+      if (disable_) disable_(org, id, std::move(reason));
+    };
+    hooks.owe = [this](storage::Commit& commit) { add_rows(commit); };
+    hooks.owes = [&backlog](const OrgId& org, int64_t change) { backlog.of(org)->add(change); };
+    hooks.committed = [this](const storage::Commit& commit) {
+      offer(commit);
+      if (grew_) grew_(commit.owner.org());
+    };
     dispatchers_.push_back(std::make_unique<webhook::Dispatcher>(
         options_of(config, shards.size()), store, dialer, judge, clock, random, shards.executor(i),
-        [this](storage::OrgScope org, EndpointId id) {
-          if (gone_) gone_(org, id);
-        }));
-    dispatchers_.back()->on_settled([&backlog](const OrgId& org) { backlog.of(org)->add(-1); });
+        std::move(hooks)));
   }
 }
 
@@ -65,7 +78,14 @@ std::shared_ptr<const Deliveries::List> Deliveries::endpoints_of(const OrgId& or
   return it == table->end() ? nullptr : it->second;
 }
 
-webhook::Endpoint Deliveries::to_endpoint(const EndpointRecord& record) {
+std::optional<wire::TlsContext> Deliveries::identity(const std::string& certificate,
+                                                     const std::string& key) const {
+  auto context = wire::TlsContext::client(ca_pem_);
+  if (!context || !context->present(certificate, key)) return std::nullopt;
+  return std::move(*context);
+}
+
+webhook::Endpoint Deliveries::to_endpoint(const EndpointRecord& record) const {
   webhook::Endpoint out;
   out.id = record.id;
   out.url = record.url;
@@ -74,10 +94,65 @@ webhook::Endpoint Deliveries::to_endpoint(const EndpointRecord& record) {
     if (const auto id = SessionId::parse(text)) out.sessions.push_back(*id);
   }
   out.secrets = {record.secret};
+  for (const auto& old : record.old_secrets) out.secrets.emplace_back(old.secret, old.until);
   out.headers = record.headers;
-  out.ordered = record.ordering != "none";
+  using webhook::BodyFormat;
+  using webhook::Ordering;
+  if (record.ordering == "none") out.ordering = Ordering::none;
+  if (record.ordering == "session") out.ordering = Ordering::session;
+  for (const auto format : {BodyFormat::waha, BodyFormat::evolution, BodyFormat::cloud}) {
+    if (record.format == webhook::format_word(format)) out.format = format;
+  }
+  out.rate_limit = static_cast<uint32_t>(record.rate_limit);
+  out.signing_key = record.signing_key;
   out.enabled = record.enabled;
+  if (!record.certificate.empty()) {
+    out.identity = identity(record.certificate, record.certificate_key);
+  }
   return out;
+}
+
+awaitable<std::optional<webhook::Attempt>> Deliveries::test(EndpointId id) {
+  const size_t shard = shard_of(id);
+  auto* dispatcher = dispatchers_[shard].get();
+  std::function<awaitable<std::optional<webhook::Attempt>>()> work = [dispatcher, id] {
+    return dispatcher->test(id);
+  };
+  co_return co_await on<std::optional<webhook::Attempt>>(shards_.executor(shard), std::move(work));
+}
+
+namespace {
+
+awaitable<bool> start_replay(webhook::Dispatcher* dispatcher, webhook::ReplayJob job) {
+  co_return dispatcher->replay(std::move(job));
+}
+
+awaitable<bool> is_replaying(webhook::Dispatcher* dispatcher, EndpointId id) {
+  co_return dispatcher->replaying(id);
+}
+
+}  // namespace
+
+awaitable<bool> Deliveries::replaying(EndpointId id) {
+  const size_t shard = shard_of(id);
+  auto* dispatcher = dispatchers_[shard].get();
+  std::function<awaitable<bool>()> work = [dispatcher, id] { return is_replaying(dispatcher, id); };
+  co_return co_await on<bool>(shards_.executor(shard), std::move(work));
+}
+
+awaitable<bool> Deliveries::replay(webhook::ReplayJob job) {
+  const size_t shard = shard_of(job.endpoint);
+  auto* dispatcher = dispatchers_[shard].get();
+  std::function<awaitable<bool>()> work = [dispatcher, job = std::move(job)] {
+    return start_replay(dispatcher, job);
+  };
+  co_return co_await on<bool>(shards_.executor(shard), std::move(work));
+}
+
+void Deliveries::sweep(const storage::OrgScope& org, EndpointId id) {
+  const size_t shard = shard_of(id);
+  auto* dispatcher = dispatchers_[shard].get();
+  boost::asio::post(shards_.executor(shard), [dispatcher, org, id] { dispatcher->sweep(org, id); });
 }
 
 void Deliveries::changed(const storage::OrgScope& org, EndpointId id,
@@ -144,6 +219,8 @@ void Deliveries::add_rows(storage::Commit& commit) const {
   for (const auto& event : commit.events) {
     for (const auto& endpoint : *endpoints) {
       if (!endpoint.wants(event.type, event.session)) continue;
+      // An operational event carries the endpoint that it is about: that one does not hear it.
+      if (event.session.bytes() == endpoint.id.bytes()) continue;
       storage::DeliveryRow row;
       row.endpoint = endpoint.id;
       row.session = event.session;

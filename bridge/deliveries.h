@@ -19,7 +19,7 @@ namespace wab::bridge {
 class Deliveries {
  public:
   Deliveries(Shards& shards, storage::Store& store, wire::Dialer& dialer, const Config& config,
-             Clock& clock, Random& random, Backlog& backlog);
+             Clock& clock, Random& random, Backlog& backlog, std::string ca_pem = {});
   ~Deliveries();
 
   using List = std::vector<webhook::Endpoint>;
@@ -35,12 +35,26 @@ class Deliveries {
   void add_rows(storage::Commit& commit) const;
   // After the commit: wakes the dispatchers. `commit` as add_rows() left it.
   void offer(const storage::Commit& commit);
-  // A receiver answered 410: called on a shard, to store the endpoint as disabled.
-  void on_gone(webhook::Dispatcher::Gone gone) { gone_ = std::move(gone); }
+  // An endpoint is to be stored as disabled, and an organization's event log grew: both on a shard,
+  // both set before the first endpoint.
+  using Disable = std::function<void(storage::OrgScope, EndpointId, std::string reason)>;
+  void on_disable(Disable disable) { disable_ = std::move(disable); }
+  void on_events(std::function<void(OrgId)> grew) { grew_ = std::move(grew); }
+
+  // Of an endpoint of that organization, which the caller has proven. Any shard.
+  awaitable<std::optional<webhook::Attempt>> test(EndpointId id);
+  awaitable<bool> replaying(EndpointId id);
+  // False when another job of the endpoint is running.
+  awaitable<bool> replay(webhook::ReplayJob job);
+  // The endpoint was erased: erases what it leaves.
+  void sweep(const storage::OrgScope& org, EndpointId id);
 
   awaitable<void> close(SteadyTime deadline);
 
-  static webhook::Endpoint to_endpoint(const EndpointRecord& record);
+  webhook::Endpoint to_endpoint(const EndpointRecord& record) const;
+  // Trust for receivers with this client certificate; nothing when it is not usable.
+  std::optional<wire::TlsContext> identity(const std::string& certificate,
+                                           const std::string& key) const;
 
  private:
   using Table = std::map<OrgId, std::shared_ptr<const List>>;
@@ -50,7 +64,9 @@ class Deliveries {
   storage::Store& store_;
   Backlog& backlog_;
   std::atomic<std::shared_ptr<const Table>> table_;
-  webhook::Dispatcher::Gone gone_;
+  std::string ca_pem_;  // "": the system's
+  Disable disable_;
+  std::function<void(OrgId)> grew_;
   std::vector<std::unique_ptr<webhook::Dispatcher>> dispatchers_;  // one per shard
 };
 

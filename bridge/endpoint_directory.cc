@@ -15,16 +15,26 @@ using storage::Kind;
 Bytes encode_endpoint(const EndpointRecord& record) {
   json headers = json::object();
   for (const auto& [name, value] : record.headers) headers[name] = value;
+  json old = json::array();
+  for (const auto& one : record.old_secrets) {
+    old.push_back({{"secret", one.secret}, {"until", one.until}});
+  }
   const json out = {{"v", 1},
                     {"id", record.id.text()},
                     {"url", record.url},
                     {"events", record.events},
                     {"sessions", record.sessions},
                     {"secret", record.secret},
+                    {"old_secrets", old},
                     {"headers", headers},
                     {"ordering", record.ordering},
                     {"format", record.format},
                     {"state", record.enabled ? "enabled" : "disabled"},
+                    {"disabled_reason", record.disabled_reason},
+                    {"rate_limit", record.rate_limit},
+                    {"signing_key", record.signing_key},
+                    {"certificate", record.certificate},
+                    {"certificate_key", record.certificate_key},
                     {"created_at", record.created_at},
                     {"updated_at", record.updated_at}};
   return to_bytes(out.dump());
@@ -54,6 +64,17 @@ std::optional<EndpointRecord> decode_endpoint(ByteView stored) {
   }
   out.ordering = text_at(*parsed, "ordering");
   out.format = text_at(*parsed, "format");
+  if (out.format == "standard") out.format = "native";  // its first name
+  if (parsed->contains("old_secrets")) {
+    for (const auto& one : (*parsed)["old_secrets"]) {
+      out.old_secrets.push_back({text_at(one, "secret"), number_at(one, "until")});
+    }
+  }
+  out.disabled_reason = text_at(*parsed, "disabled_reason");
+  out.rate_limit = number_at(*parsed, "rate_limit");
+  out.signing_key = text_at(*parsed, "signing_key");
+  out.certificate = text_at(*parsed, "certificate");
+  out.certificate_key = text_at(*parsed, "certificate_key");
   out.enabled = text_at(*parsed, "state") != "disabled";
   out.created_at = number_at(*parsed, "created_at");
   out.updated_at = number_at(*parsed, "updated_at");
@@ -129,7 +150,12 @@ awaitable<Outcome<EndpointRecord>> EndpointDirectory::patch(storage::OrgScope or
   set(record->events, patch.events);
   set(record->sessions, patch.sessions);
   set(record->headers, patch.headers);
+  if (patch.enabled) record->disabled_reason = patch.disabled_reason.value_or("");
   set(record->enabled, patch.enabled);
+  set(record->rate_limit, patch.rate_limit);
+  set(record->signing_key, patch.signing_key);
+  set(record->certificate, patch.certificate);
+  set(record->certificate_key, patch.certificate_key);
   record->updated_at = clock_.now_ms();
   storage::Commit commit{storage::Scope(org)};
   storage::Row row;
@@ -137,6 +163,34 @@ awaitable<Outcome<EndpointRecord>> EndpointDirectory::patch(storage::OrgScope or
   row.key.name = id.text();
   row.value = encode_endpoint(*record);
   commit.put.push_back(std::move(row));
+  auto written = co_await store_.commit(std::move(commit));
+  if (!written) co_return refuse(problem_of(written.error()));
+  listener_(org, id, &*record);
+  co_return std::move(*record);
+}
+
+awaitable<Outcome<EndpointRecord>> EndpointDirectory::rotate(storage::OrgScope org, EndpointId id,
+                                                             std::string secret,
+                                                             std::vector<storage::Row> also) {
+  auto record = co_await get(org, id);
+  if (!record) co_return refuse(record.error());
+  const UnixMillis now = clock_.now_ms();
+  std::erase_if(record->old_secrets, [now](const OldSecret& one) { return one.until <= now; });
+  if (record->old_secrets.size() >= EndpointRecord::kMostOldSecrets) {
+    co_return refuse(Code::limit_reached,
+                     "Ten older secrets are still valid; wait for one to end.");
+  }
+  OldSecret old{record->secret, now + EndpointRecord::kOverlap};
+  record->old_secrets.insert(record->old_secrets.begin(), std::move(old));
+  record->secret = std::move(secret);
+  record->updated_at = now;
+  storage::Commit commit{storage::Scope(org)};
+  storage::Row row;
+  row.key.kind = Kind::endpoint;
+  row.key.name = id.text();
+  row.value = encode_endpoint(*record);
+  commit.put.push_back(std::move(row));
+  for (auto& other : also) commit.put.push_back(std::move(other));
   auto written = co_await store_.commit(std::move(commit));
   if (!written) co_return refuse(problem_of(written.error()));
   listener_(org, id, &*record);
@@ -196,7 +250,13 @@ std::optional<std::string> EndpointDirectory::refused_header(std::string_view na
                                                "proxy-connection",
                                                "proxy-authorization",
                                                "accept-encoding",
-                                               "content-encoding"};
+                                               "content-encoding",
+                                               "user-agent",
+                                               "x-hub-signature-256",
+                                               "x-webhook-hmac",
+                                               "x-webhook-hmac-algorithm",
+                                               "x-webhook-request-id",
+                                               "x-webhook-timestamp"};
   for (const auto ours : kOurs) {
     if (wire::equal_ignoring_case(ours, name)) return "is set by the bridge";
   }

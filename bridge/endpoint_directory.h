@@ -2,7 +2,9 @@
 //
 // Any shard. Row Kind::endpoint of the organization, name = id text, JSON:
 //   {"v":1, "id", "url", "events":[type or "message.*"], "sessions":[id], "secret":"whsec_...",
-//    "headers":{}, "ordering":"chat"|"none", "format":"standard", "state":"enabled"|"disabled",
+//    "old_secrets":[{"secret","until"}], "headers":{}, "ordering":"chat"|"session"|"none",
+//    "format":"native"|"waha"|"evolution"|"cloud", "state":"enabled"|"disabled",
+//    "disabled_reason", "rate_limit", "signing_key":"whsk_...", "certificate", "certificate_key",
 //    "created_at", "updated_at"}
 // An empty list of events or sessions means all of them.
 #pragma once
@@ -21,16 +23,29 @@ namespace wab::bridge {
 
 using boost::asio::awaitable;
 
+struct OldSecret {
+  std::string secret;
+  UnixMillis until = 0;
+};
+
 struct EndpointRecord {
+  static constexpr UnixMillis kOverlap = 24 * 3600 * 1000;  // of a secret and its successor
+  static constexpr size_t kMostOldSecrets = 10;
+
   EndpointId id;
   std::string url;
   std::vector<std::string> events;
   std::vector<std::string> sessions;
   std::string secret;
+  std::vector<OldSecret> old_secrets;  // the newest first
   std::vector<std::pair<std::string, std::string>> headers;
   std::string ordering = "chat";
-  std::string format = "standard";
+  std::string format = "native";
   bool enabled = true;
+  std::string disabled_reason;               // "gone", "failing"; "" when a person did it
+  int64_t rate_limit = 0;                    // attempts per second; 0: none
+  std::string signing_key;                   // whsk_...; "": no Ed25519 signature
+  std::string certificate, certificate_key;  // PEM; "": no client certificate
   UnixMillis created_at = 0;
   UnixMillis updated_at = 0;
 };
@@ -42,6 +57,9 @@ struct EndpointPatch {
   std::optional<std::vector<std::string>> events, sessions;
   std::optional<std::vector<std::pair<std::string, std::string>>> headers;
   std::optional<bool> enabled;
+  std::optional<std::string> disabled_reason;  // with enabled = false
+  std::optional<int64_t> rate_limit;
+  std::optional<std::string> signing_key, certificate, certificate_key;
 };
 
 class EndpointDirectory {
@@ -66,6 +84,9 @@ class EndpointDirectory {
   awaitable<Outcome<Page>> list(storage::OrgScope org, std::string after, size_t limit);
   awaitable<Outcome<EndpointRecord>> patch(storage::OrgScope org, EndpointId id,
                                            EndpointPatch patch);
+  // A new secret; the one before stays valid for a day. limit_reached when ten old ones are alive.
+  awaitable<Outcome<EndpointRecord>> rotate(storage::OrgScope org, EndpointId id,
+                                            std::string secret, std::vector<storage::Row> also);
   awaitable<Outcome<void>> erase(storage::OrgScope org, EndpointId id);
   // An organization is being deleted: tells the listener of each endpoint; the rows go with it.
   awaitable<Outcome<void>> forget_organization(storage::OrgScope org);

@@ -21,11 +21,11 @@ constexpr std::string_view kOfSession = "/v1/sessions/{";
 bool is_unsafe(std::string_view method) { return method != "GET" && method != "HEAD"; }
 
 const std::span<const Route> kTables[] = {
-    document_routes(), setup_routes(),        login_routes(),      google_routes(),
-    me_routes(),       organization_routes(), token_routes(),      session_routes(),
-    pairing_routes(),  message_routes(),      webhook_routes(),    event_routes(),
-    audit_routes(),    user_routes(),         invitation_routes(), usage_routes(),
-    console_routes(),  pairing_link_routes(), overview_routes()};
+    document_routes(), setup_routes(),        login_routes(),        google_routes(),
+    me_routes(),       organization_routes(), token_routes(),        session_routes(),
+    pairing_routes(),  message_routes(),      webhook_routes(),      webhook_log_routes(),
+    event_routes(),    audit_routes(),        user_routes(),         invitation_routes(),
+    usage_routes(),    console_routes(),      pairing_link_routes(), overview_routes()};
 
 struct Found {
   const Route* route = nullptr;

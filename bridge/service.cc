@@ -82,22 +82,23 @@ tl::expected<session::Settings, std::string> session_settings(const Config& conf
   return out;
 }
 
-tl::expected<wire::TlsContext, std::string> trust(const Config& config) {
-  std::string pem;
-  if (!config.whatsapp.ca_file.empty()) {
-    std::ifstream file(config.whatsapp.ca_file);
-    std::stringstream text;
-    text << file.rdbuf();
-    pem = text.str();
-    if (!file || pem.empty()) {
-      return tl::unexpected("whatsapp.ca_file: cannot read " + config.whatsapp.ca_file);
-    }
+// "" when the key is not set.
+tl::expected<std::string, std::string> authorities(const std::string& path, const char* key) {
+  if (path.empty()) return std::string();
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  if (!file || text.str().empty()) {
+    return tl::unexpected(std::string(key) + ": cannot read " + path);
   }
+  return text.str();
+}
+
+tl::expected<wire::TlsContext, std::string> trust(const std::string& pem, const char* key) {
   auto context = wire::TlsContext::client(pem);
-  if (!context) {
-    return tl::unexpected<std::string>("whatsapp.ca_file: not a PEM file of certificates");
-  }
-  return std::move(*context);
+  if (context) return std::move(*context);
+  if (pem.empty()) return tl::unexpected<std::string>("tls: the system's roots are unusable");
+  return tl::unexpected(std::string(key) + ": not a PEM file of certificates");
 }
 
 std::vector<any_io_executor> executors(Shards& shards) {
@@ -110,7 +111,8 @@ class Service {
  public:
   Service(const Config& config, Shards& shards, storage::RocksStore& store, BlockingPool& password,
           BlockingPool& lookup, BlockingPool& compute, wire::TlsContext whatsapp_trust,
-          wire::TlsContext public_trust, session::Settings settings, wire::Url url)
+          wire::TlsContext receiver_trust, std::string receiver_pem, session::Settings settings,
+          wire::Url url)
       : config_(config),
         shards_(shards),
         store_(store),
@@ -126,9 +128,10 @@ class Service {
         compute_(compute),
         lookup_(lookup),
         whatsapp_(lookup, std::move(whatsapp_trust)),
-        receivers_(lookup, std::move(public_trust)),
+        receivers_(lookup, std::move(receiver_trust)),
         backlog_(static_cast<uint64_t>(config.limits.undelivered_events)),
-        deliveries_(shards, store, receivers_, config, clock_, random_, backlog_),
+        deliveries_(shards, store, receivers_, config, clock_, random_, backlog_,
+                    std::move(receiver_pem)),
         world_{store,
                deliveries_,
                backlog_,
@@ -150,10 +153,12 @@ class Service {
         watch_(shards, config, store, scopes_.deployment(), sessions_, clock_, random_,
                [this] { return not_ready(); }) {
     app_.pairing_links = &pairing_links_;
-    deliveries_.on_gone([this](storage::OrgScope org, EndpointId id) {
+    deliveries_.on_disable([this](storage::OrgScope org, EndpointId id, std::string reason) {
       any_io_executor here = shards_.executor(0);
-      spawn(here, disable(org, id), "webhook.disable");
+      spawn(here, disable(org, id, std::move(reason)), "webhook.disable");
     });
+    deliveries_.on_events([this](OrgId org) { feed_.grew(org); });
+    app_.deliveries = &deliveries_;
   }
 
   tl::expected<void, std::string> open() {
@@ -256,6 +261,19 @@ class Service {
     } while (!after.empty());
     auto counted = co_await deliveries_.recount(org);
     if (!counted) log_error("service.outbox_uncounted", {{"error", counted.error()}});
+    // What endpoints left that were erased when the process ended.
+    after.clear();
+    do {
+      auto page = co_await store_.scan(org, Kind::attempt_log, after, 200);
+      if (!page) co_return;
+      for (const auto& row : page->rows) {
+        const auto id = EndpointId::parse(row.key.name);
+        if (!id) continue;
+        auto known = co_await endpoints_.get(org, *id);
+        if (!known && known.error().code == Code::not_found) deliveries_.sweep(org, *id);
+      }
+      after = page->next;
+    } while (!after.empty());
   }
 
   void endpoint_changed(const storage::OrgScope& org, EndpointId id, const EndpointRecord* record) {
@@ -269,9 +287,10 @@ class Service {
       log_warn("webhook.not_forgotten", {{"endpoint", id.text()}, {"error", done.error()}});
   }
 
-  awaitable<void> disable(storage::OrgScope org, EndpointId id) {
+  awaitable<void> disable(storage::OrgScope org, EndpointId id, std::string reason) {
     EndpointPatch patch;
     patch.enabled = false;
+    patch.disabled_reason = std::move(reason);
     auto done = co_await endpoints_.patch(org, id, std::move(patch));
     log_info("webhook.disabled", {{"endpoint", id.text()}, {"stored", done.has_value()}});
   }
@@ -335,10 +354,14 @@ int serve(const Config& config) {
   if (parse_log_level(config.log.level, level)) set_log_level(level);
   auto settings = session_settings(config);
   if (!settings) return refuse_start(kExitUsage, settings.error());
-  auto whatsapp_trust = trust(config);
+  auto whatsapp_pem = authorities(config.whatsapp.ca_file, "whatsapp.ca_file");
+  if (!whatsapp_pem) return refuse_start(kExitUsage, whatsapp_pem.error());
+  auto whatsapp_trust = trust(*whatsapp_pem, "whatsapp.ca_file");
   if (!whatsapp_trust) return refuse_start(kExitUsage, whatsapp_trust.error());
-  auto public_trust = wire::TlsContext::client();
-  if (!public_trust) return refuse_start(kExitFailed, "tls: the system's roots are unusable");
+  auto receiver_pem = authorities(config.webhook.ca_file, "webhook.ca_file");
+  if (!receiver_pem) return refuse_start(kExitUsage, receiver_pem.error());
+  auto receiver_trust = trust(*receiver_pem, "webhook.ca_file");
+  if (!receiver_trust) return refuse_start(kExitUsage, receiver_trust.error());
   auto url = wire::parse_url(config.whatsapp.url);
   if (!url) return refuse_start(kExitUsage, "whatsapp.url: write a URL with wss:// or ws://");
 
@@ -357,7 +380,8 @@ int serve(const Config& config) {
   int code = kExitFailed;
   {
     Service service(config, shards, **store, password, lookup, compute, std::move(*whatsapp_trust),
-                    std::move(*public_trust), std::move(*settings), std::move(*url));
+                    std::move(*receiver_trust), std::move(*receiver_pem), std::move(*settings),
+                    std::move(*url));
     if (auto opened = service.open(); !opened) return refuse_start(kExitFailed, opened.error());
     spawn(shards.executor(0), service.run(&exit), "service");
     shards.run();

@@ -1,23 +1,32 @@
 #include "webhook/delivery_state.h"
 
+#include "webhook/pack.h"
+
 namespace wab::webhook {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
+constexpr uint8_t kExhausted = 1, kReplay = 2;
 
 Bytes encode(const DeliveryState& state) {
-  Bytes out{kVersion, static_cast<uint8_t>(state.exhausted ? 1 : 0)};
+  Bytes out{kVersion, static_cast<uint8_t>((state.exhausted ? kExhausted : 0) |
+                                           (state.replay ? kReplay : 0))};
   put_be32(out, state.attempts);
   put_be64(out, static_cast<uint64_t>(state.due));
+  put_be64(out, state.last_attempt);
   return out;
 }
 
 DeliveryState decode_state(ByteView stored) {
+  Unpack in(stored);
+  const uint8_t version = in.u8(), flags = in.u8();
   DeliveryState out;
-  if (stored.size() != 14 || stored[0] != kVersion) return out;
-  out.exhausted = stored[1] == 1;
-  out.attempts = read_be32(stored.subspan(2));
-  out.due = static_cast<UnixMillis>(read_be64(stored.subspan(6)));
-  return out;
+  out.exhausted = (flags & kExhausted) != 0;
+  out.replay = (flags & kReplay) != 0;
+  out.attempts = in.u32();
+  out.due = in.i64();
+  if (version == kVersion) out.last_attempt = in.u64();
+  const bool known = version == 1 || version == kVersion;  // 1 had no number of the last attempt
+  return known && in.done() ? out : DeliveryState{};
 }
 
 }  // namespace wab::webhook

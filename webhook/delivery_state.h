@@ -9,8 +9,10 @@ namespace wab::webhook {
 
 struct DeliveryState {
   uint32_t attempts = 0;
-  UnixMillis due = 0;      // 0: at once
-  bool exhausted = false;  // all attempts made: kept as a dead letter
+  UnixMillis due = 0;         // 0: at once
+  bool exhausted = false;     // all attempts made: on its way to the dead letters
+  bool replay = false;        // asked for by hand: says so in its headers and its attempts
+  uint64_t last_attempt = 0;  // number in the endpoint's attempt log, 0: none
 };
 
 Bytes encode(const DeliveryState& state);

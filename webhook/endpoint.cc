@@ -26,4 +26,12 @@ bool Endpoint::wants(std::string_view type, const SessionId& session) const {
          });
 }
 
+std::vector<std::string> Endpoint::secrets_at(UnixMillis now) const {
+  std::vector<std::string> out;
+  for (const auto& secret : secrets) {
+    if (secret.until == 0 || secret.until > now) out.push_back(secret.text);
+  }
+  return out;
+}
+
 }  // namespace wab::webhook

@@ -1,7 +1,11 @@
 #include "webhook/guard.h"
 
+#include <ifaddrs.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <string>
 
 namespace wab::webhook {
@@ -83,8 +87,30 @@ bool is_public(const address& a) {
   return a.to_v6().scope_id() == 0 && std::none_of(special6.begin(), special6.end(), in);
 }
 
+std::vector<address> own_addresses() {
+  std::vector<address> out;
+  ifaddrs* list = nullptr;
+  if (getifaddrs(&list) != 0) return out;
+  for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr) continue;
+    if (one->ifa_addr->sa_family == AF_INET) {
+      sockaddr_in in{};
+      std::memcpy(&in, one->ifa_addr, sizeof(in));
+      out.emplace_back(address_v4(ntohl(in.sin_addr.s_addr)));
+    } else if (one->ifa_addr->sa_family == AF_INET6) {
+      sockaddr_in6 in{};
+      std::memcpy(&in, one->ifa_addr, sizeof(in));
+      address_v6::bytes_type bytes;
+      std::memcpy(bytes.data(), &in.sin6_addr, bytes.size());
+      out.emplace_back(address_v6(bytes));
+    }
+  }
+  freeifaddrs(list);
+  return out;
+}
+
 bool Guard::allows(const address& a) const {
-  if (is_public(a)) return true;
+  if (is_public(a) && std::find(own_.begin(), own_.end(), a) == own_.end()) return true;
   return std::any_of(allowed_.begin(), allowed_.end(), [&a](const Network& network) {
     if (network.contains(a)) return true;
     const auto v4 = a.is_v6() ? embedded(a.to_v6()) : std::nullopt;

@@ -12,6 +12,9 @@ namespace wab::webhook {
 
 bool is_public(const boost::asio::ip::address& address);
 
+// Of all interfaces of this machine, now.
+std::vector<boost::asio::ip::address> own_addresses();
+
 struct Network {
   boost::asio::ip::address base;
   unsigned prefix = 0;
@@ -22,11 +25,14 @@ struct Network {
 
 class Guard {
  public:
-  explicit Guard(std::vector<Network> allowed) : allowed_(std::move(allowed)) {}
+  // `own`: addresses of this machine, which are nobody's server even when they are public.
+  explicit Guard(std::vector<Network> allowed, std::vector<boost::asio::ip::address> own = {})
+      : allowed_(std::move(allowed)), own_(std::move(own)) {}
   bool allows(const boost::asio::ip::address& address) const;
 
  private:
   std::vector<Network> allowed_;
+  std::vector<boost::asio::ip::address> own_;
 };
 
 }  // namespace wab::webhook

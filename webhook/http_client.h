@@ -1,9 +1,10 @@
 // One POST with hard bounds, on a pool of kept connections.
 //
-// Owned by a dispatcher, on its shard. Connections are kept per (organization, scheme, host, port)
-// and used again only while their name's answer is fresh (60 s): a rebinding cannot hide behind
-// keep-alive, and no organization sees another's connection. Only judged addresses are dialled, at
-// the very address judged; redirects are not followed; at most 64 KiB of an answer are read.
+// Owned by a dispatcher, on its shard. Connections are kept per (organization, scheme, host, port,
+// address) and die 45 s after they were made; a name's answer is believed for 15 s. So nothing
+// outlives a change of the name by more than 60 s: a rebinding cannot hide behind keep-alive, and
+// no organization sees another's connection. Only judged addresses are dialled, at the very address
+// judged; redirects are not followed; at most 64 KiB of an answer are read.
 #pragma once
 
 #include <chrono>
@@ -15,46 +16,74 @@
 #include "session/wire/http.h"
 #include "session/wire/url.h"
 #include "storage/base/ids.h"
+#include "webhook/attempt.h"
 
 namespace wab::webhook {
 
 using wire::awaitable;
 
-struct PostResult {
+// One try on the wire, whatever came of it.
+struct Exchange {
+  std::optional<Error> error;  // none: status counts
   int status = 0;
   std::string retry_after;
   bool reused = false;  // went over a kept connection
-  size_t attempts = 1;  // 2 when a kept connection had died and a fresh one was used
+  std::string address;
+  Timings timings;
+  Bytes answer;  // at most Attempt::kAnswerKept
+  uint64_t answer_bytes = 0;
+};
+// One exchange, or two when a kept connection had died and a fresh one was used. Never empty; the
+// last one decides.
+using Exchanges = std::vector<Exchange>;
+
+struct Post {
+  OrgId org;
+  wire::Url url;
+  wire::HttpFields headers;
+  Bytes body;
+  std::chrono::milliseconds timeout{20000};
+  std::optional<wire::TlsContext> identity;  // none: the dialer's trust, no client certificate
+  std::string pool;                          // connections of different identities are not shared
 };
 
 class HttpClient {
  public:
   static constexpr std::chrono::seconds kConnect{6};
-  static constexpr std::chrono::seconds kKept{60};
+  static constexpr std::chrono::seconds kKept{45};
+  static constexpr std::chrono::seconds kBelieved{15};
   static constexpr size_t kIdlePerHost = 8;
   static constexpr size_t kIdleTotal = 512;
+  static constexpr size_t kMostNames = 1024;
 
   HttpClient(wire::Dialer& dialer, wire::AddressJudge judge);
   ~HttpClient();
 
-  awaitable<Result<PostResult>> post(OrgId org, wire::Url url, wire::HttpFields headers, Bytes body,
-                                     std::chrono::milliseconds timeout);
+  awaitable<Exchanges> post(Post post);
   void close_idle();
+  size_t dials() const { return dials_; }
 
  private:
+  using Time = std::chrono::steady_clock::time_point;
   struct Kept {
     std::unique_ptr<wire::ByteStream> stream;
-    std::chrono::steady_clock::time_point made;
+    Time made;
   };
-  std::unique_ptr<wire::ByteStream> take(const std::string& key);
-  void keep(const std::string& key, std::unique_ptr<wire::ByteStream> stream,
-            std::chrono::steady_clock::time_point made);
+  struct Believed {
+    wire::Dialer::Addresses addresses;
+    Time until;
+  };
+  awaitable<Result<wire::Dialer::Addresses>> addresses_of(std::string host, Time deadline);
+  std::optional<Kept> take(const std::string& key);
+  void keep(const std::string& key, Kept kept);
+  awaitable<Exchange> try_once(const Post* post, Time deadline, bool may_reuse, bool* stale);
 
   wire::Dialer& dialer_;
   wire::AddressJudge judge_;
   std::map<std::string, std::deque<Kept>> idle_;
+  std::map<std::string, Believed> names_;
   size_t idle_count_ = 0;
-  std::chrono::steady_clock::time_point taken_made_{};
+  size_t dials_ = 0;
 };
 
 }  // namespace wab::webhook

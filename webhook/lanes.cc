@@ -4,15 +4,24 @@
 
 namespace wab::webhook {
 
-bool Lanes::push(Item item) {
-  if (known_.contains({item.session, item.seq})) return true;
-  if (size_ >= bound_) return false;
-  known_.insert({item.session, item.seq});
-  ++size_;
+Lanes::Name Lanes::name_of(const Item& item) const {
+  Name name;
+  name.session = item.session;
+  if (ordering_ != Ordering::session) name.lane = item.lane;
+  if (ordering_ == Ordering::none) name.seq = item.seq;
+  return name;
+}
+
+Lanes::Push Lanes::push(Item item, bool beyond) {
+  if (known_.contains({item.session, item.seq})) return Push::taken;
+  if (size_ >= bound_) return Push::full;
   const Name name = name_of(item);
   Lane& lane = lanes_[name];
+  if (lane.items.size() >= per_lane_ && !beyond) return Push::lane_full;
+  known_.insert({item.session, item.seq});
+  ++size_;
   const bool first = lane.items.empty();
-  // Commits of one session arrive in order; after a reload an older one may come behind a newer.
+  // Commits of one session arrive in order; a replayed one may come behind a newer.
   const auto at =
       std::upper_bound(lane.items.begin() + (lane.busy ? 1 : 0), lane.items.end(), item.seq,
                        [](uint64_t seq, const Item& other) { return seq < other.seq; });
@@ -20,7 +29,7 @@ bool Lanes::push(Item item) {
   if (new_head) due_.erase({lane.items.front().state.due, name});
   lane.items.insert(at, std::move(item));
   if (first || new_head) make_ready(name, lane);
-  return true;
+  return Push::taken;
 }
 
 void Lanes::make_ready(const Name& name, Lane& lane) {
@@ -28,7 +37,7 @@ void Lanes::make_ready(const Name& name, Lane& lane) {
 }
 
 std::optional<Item> Lanes::next(UnixMillis now) {
-  if (in_flight_ >= window_ || due_.empty() || due_.begin()->first > now) return std::nullopt;
+  if (due_.empty() || due_.begin()->first > now) return std::nullopt;
   const Name name = due_.begin()->second;
   due_.erase(due_.begin());
   Lane& lane = lanes_[name];
@@ -44,8 +53,7 @@ void Lanes::done(const Item& item) {
   Lane& lane = it->second;
   lane.busy = false;
   lane.items.pop_front();
-  known_.erase({item.session, item.seq});
-  --size_;
+  forget(item);
   --in_flight_;
   if (lane.items.empty()) {
     lanes_.erase(it);
@@ -65,15 +73,15 @@ void Lanes::later(const Item& item, DeliveryState state) {
 }
 
 std::optional<UnixMillis> Lanes::next_due() const {
-  if (due_.empty() || in_flight_ >= window_) return std::nullopt;
+  if (due_.empty()) return std::nullopt;
   return due_.begin()->first;
 }
 
-void Lanes::clear() {
-  lanes_.clear();
-  due_.clear();
-  known_.clear();
-  size_ = in_flight_ = 0;
+size_t Lanes::lane_size(const Name& name) const {
+  const auto it = lanes_.find(name);
+  return it == lanes_.end() ? 0 : it->second.items.size();
 }
+
+uint64_t Lanes::last_seq(const Name& name) const { return lanes_.at(name).items.back().seq; }
 
 }  // namespace wab::webhook

@@ -29,6 +29,7 @@ struct Probe {
   Counter retries = make_counter("waslo_webhook_retries_total", "Attempts after the first.");
   Counter exhausted =
       make_counter("waslo_webhook_exhausted_total", "Deliveries given up after the last attempt.");
+  Counter opened = make_counter("waslo_webhook_breakers_opened_total", "Circuit breakers opened.");
   Gauge in_flight = make_gauge("waslo_webhook_in_flight", "Attempts under way.");
   Histogram first_post =
       make_histogram("waslo_webhook_first_post_seconds",
@@ -73,6 +74,7 @@ void count_first_delivery(const storage::EventRow& event, UnixMillis now) {
 }
 
 void count_exhausted() { probe().exhausted.add(); }
+void count_breaker_opened() { probe().opened.add(); }
 void count_in_flight(double change) { probe().in_flight.add(change); }
 void prepare_probes() { (void)probe(); }
 

@@ -14,6 +14,7 @@ void count_first_post(const storage::EventRow& event, UnixMillis now);
 // A first attempt was taken.
 void count_first_delivery(const storage::EventRow& event, UnixMillis now);
 void count_exhausted();
+void count_breaker_opened();
 void count_in_flight(double change);  // +1, -1
 // Makes every series, so that a scrape shows zeros instead of nothing.
 void prepare_probes();

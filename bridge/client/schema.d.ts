@@ -139,6 +139,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/events/{id}/attempts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List attempts of an event
+         * @description Needs the permission webhooks:read.
+         */
+        get: operations["listEventAttempts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events/stream": {
         parameters: {
             query?: never;
@@ -1154,6 +1174,126 @@ export interface paths {
         patch: operations["patchWebhook"];
         trace?: never;
     };
+    "/v1/webhooks/{id}/attempts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List attempts of an endpoint
+         * @description Needs the permission webhooks:read.
+         */
+        get: operations["listWebhookAttempts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List deliveries that were given up
+         * @description Needs the permission webhooks:read.
+         */
+        get: operations["listDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send again
+         * @description Needs the permission webhooks:write.
+         */
+        post: operations["replayWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/replay/{job}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Progress of a replay
+         * @description Needs the permission webhooks:read.
+         */
+        get: operations["getWebhookReplay"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give an endpoint a new secret
+         * @description Needs the permission webhooks:write.
+         */
+        post: operations["rotateWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test event now
+         * @description Needs the permission webhooks:write.
+         */
+        post: operations["testWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1205,6 +1345,19 @@ export interface components {
             code: string;
             expires_at: string;
         };
+        dead_letters: {
+            data: {
+                attempts: number;
+                event_id: string;
+                event_type: string;
+                exhausted_at: string;
+                number: number;
+                session_id: string | null;
+                status: number | null;
+                verdict: string;
+            }[];
+            next_cursor: string | null;
+        };
         events: {
             data: {
                 data: unknown;
@@ -1213,7 +1366,7 @@ export interface components {
                 organization_id: string;
                 /** @description Per session, without gaps. */
                 seq: number;
-                session_id: string;
+                session_id: string | null;
                 type: string;
             }[];
             /** @description Always there: go on with it. */
@@ -1371,18 +1524,28 @@ export interface components {
             sessions?: string[];
         };
         new_webhook: {
+            /** @description Signs v1a (Ed25519) too; public_key is in every answer. */
+            asymmetric?: boolean;
+            /** @description PEM chain shown to the receiver; together with client_key, "" for none. */
+            client_certificate?: string;
+            /** @description PEM, not encrypted; never shown again. */
+            client_key?: string;
             /** @description Types such as message or message.*; none means all. */
             events?: string[];
             /** @enum {string} */
-            format?: "standard";
+            format?: "native" | "waha" | "evolution" | "cloud";
             headers?: {
                 [key: string]: string;
             };
             /**
-             * @description chat: one attempt per chat at a time, in order.
+             * @description chat: one attempt per chat at a time, in order; session: per session.
              * @enum {string}
              */
-            ordering?: "chat" | "none";
+            ordering?: "chat" | "session" | "none";
+            /** @description Attempts per second; 0: as fast as they come. */
+            rate_limit?: number;
+            /** @description whsec_ and base64 of 24 to 64 bytes; made when not given. */
+            secret?: string;
             /** @description Only of these; none means all. */
             sessions?: string[];
             url: string;
@@ -1716,33 +1879,78 @@ export interface components {
             phone: string;
         };
         webhook: {
+            client_certificate: string | null;
             created_at: string;
+            disabled_reason: string | null;
             events: string[];
             /** @enum {string} */
-            format: "standard";
+            format: "native" | "waha" | "evolution" | "cloud";
             headers: {
                 [key: string]: string;
             };
             id: string;
+            live_secrets: number;
             /** @enum {string} */
-            ordering: "chat" | "none";
+            ordering: "chat" | "session" | "none";
+            public_key: string | null;
+            rate_limit: number;
             sessions: string[];
             /** @enum {string} */
             state: "enabled" | "disabled";
             updated_at: string;
             url: string;
         };
+        webhook_attempts: {
+            data: {
+                /** @description As dialled. */
+                address: string | null;
+                /** @description Which one of its delivery. */
+                attempt: number;
+                attempted_at: string;
+                event_id: string;
+                event_type: string;
+                next_attempt_at: string | null;
+                number: number;
+                /** @description The first 4 KiB of the answer's body. */
+                response: string | null;
+                /** @description As far as it was read, at most 64 KiB. */
+                response_bytes: number;
+                /** @description Over a connection that was kept. */
+                reused: boolean;
+                /** @description Of the answer; null: there was none. */
+                status: number | null;
+                /** @description Microseconds since the attempt began; null: not reached or not needed. */
+                timings: {
+                    connect_us: number | null;
+                    dns_us: number | null;
+                    first_byte_us: number | null;
+                    tls_us: number | null;
+                    total_us: number | null;
+                };
+                /** @enum {string} */
+                trigger: "scheduled" | "manual" | "replay";
+                /** @description A stable word: delivered, timeout, ... */
+                verdict: string;
+                webhook_id: string;
+            }[];
+            next_cursor: string | null;
+        };
         webhook_created: {
+            client_certificate: string | null;
             created_at: string;
+            disabled_reason: string | null;
             events: string[];
             /** @enum {string} */
-            format: "standard";
+            format: "native" | "waha" | "evolution" | "cloud";
             headers: {
                 [key: string]: string;
             };
             id: string;
+            live_secrets: number;
             /** @enum {string} */
-            ordering: "chat" | "none";
+            ordering: "chat" | "session" | "none";
+            public_key: string | null;
+            rate_limit: number;
             /** @description Shown once. */
             secret: string;
             sessions: string[];
@@ -1752,31 +1960,111 @@ export interface components {
             url: string;
         };
         webhook_patch: {
+            /** @description Signs v1a (Ed25519) too; public_key is in every answer. */
+            asymmetric?: boolean;
+            /** @description PEM chain shown to the receiver; together with client_key, "" for none. */
+            client_certificate?: string;
+            /** @description PEM, not encrypted; never shown again. */
+            client_key?: string;
             events?: string[];
             /** @enum {string} */
-            format?: "standard";
+            format?: "native" | "waha" | "evolution" | "cloud";
             headers?: {
                 [key: string]: string;
             };
             /** @enum {string} */
-            ordering?: "chat" | "none";
+            ordering?: "chat" | "session" | "none";
+            /** @description Attempts per second; 0: as fast as they come. */
+            rate_limit?: number;
             sessions?: string[];
             /** @enum {string} */
             state?: "enabled" | "disabled";
             url?: string;
         };
+        webhook_replay: {
+            /** @description data.chat.id; alone or with a time range. */
+            chat?: string;
+            /** @description This one event. */
+            event_id?: string;
+            /** @description true: all dead letters. */
+            failed?: boolean;
+            /** @description ISO 8601 in UTC, inclusive. */
+            since?: string;
+            /** @description ISO 8601 in UTC, exclusive. */
+            until?: string;
+        };
+        webhook_replay_job: {
+            created_at: string;
+            examined: number;
+            id: string;
+            /** @description Deliveries made so far. */
+            queued: number;
+            /** @enum {string} */
+            state: "running" | "done" | "failed";
+            updated_at: string;
+            webhook_id: string;
+        };
+        webhook_rotated: {
+            previous_valid_until: string;
+            /** @description Shown once. */
+            secret: string;
+        };
+        webhook_rotation: {
+            /** @description whsec_ and base64 of 24 to 64 bytes; made when not given. */
+            secret?: string;
+        };
+        webhook_test: {
+            attempt: {
+                /** @description As dialled. */
+                address: string | null;
+                /** @description Which one of its delivery. */
+                attempt: number;
+                attempted_at: string;
+                event_id: string;
+                event_type: string;
+                next_attempt_at: string | null;
+                number: number;
+                /** @description The first 4 KiB of the answer's body. */
+                response: string | null;
+                /** @description As far as it was read, at most 64 KiB. */
+                response_bytes: number;
+                /** @description Over a connection that was kept. */
+                reused: boolean;
+                /** @description Of the answer; null: there was none. */
+                status: number | null;
+                /** @description Microseconds since the attempt began; null: not reached or not needed. */
+                timings: {
+                    connect_us: number | null;
+                    dns_us: number | null;
+                    first_byte_us: number | null;
+                    tls_us: number | null;
+                    total_us: number | null;
+                };
+                /** @enum {string} */
+                trigger: "scheduled" | "manual" | "replay";
+                /** @description A stable word: delivered, timeout, ... */
+                verdict: string;
+                webhook_id: string;
+            };
+            delivered: boolean;
+        };
         webhooks: {
             data: {
+                client_certificate: string | null;
                 created_at: string;
+                disabled_reason: string | null;
                 events: string[];
                 /** @enum {string} */
-                format: "standard";
+                format: "native" | "waha" | "evolution" | "cloud";
                 headers: {
                     [key: string]: string;
                 };
                 id: string;
+                live_secrets: number;
                 /** @enum {string} */
-                ordering: "chat" | "none";
+                ordering: "chat" | "session" | "none";
+                public_key: string | null;
+                rate_limit: number;
                 sessions: string[];
                 /** @enum {string} */
                 state: "enabled" | "disabled";
@@ -2314,6 +2602,91 @@ export interface operations {
             };
             /** @description Problem; code: forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: setup_required */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
+    listEventAttempts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first; kept for 30 days */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["webhook_attempts"];
+                };
+            };
+            /** @description Problem; code: bad_request, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: not_found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9043,6 +9416,639 @@ export interface operations {
                 };
             };
             /** @description Problem; code: setup_required */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
+    listWebhookAttempts: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before. */
+                cursor?: string;
+                /** @description Id of an event. */
+                event?: string;
+                /** @description Items per page, 50. */
+                limit?: number;
+                outcome?: "delivered" | "failed";
+                /** @description Status of the answer; 0: there was none. */
+                status?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first; kept for 30 days */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["webhook_attempts"];
+                };
+            };
+            /** @description Problem; code: bad_request, invalid_cursor, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: setup_required */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
+    listDeadLetters: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before. */
+                cursor?: string;
+                /** @description Items per page, 50. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first; kept for 30 days */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["dead_letters"];
+                };
+            };
+            /** @description Problem; code: bad_request, invalid_cursor, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: setup_required */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
+    replayWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key gets the same answer for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["webhook_replay"];
+            };
+        };
+        responses: {
+            /** @description The job runs */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["webhook_replay_job"];
+                };
+            };
+            /** @description Problem; code: bad_request, invalid_body, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: conflict, idempotency_in_flight */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: body_too_large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unsupported_media_type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: idempotency_key_reused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: setup_required */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
+    getWebhookReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["webhook_replay_job"];
+                };
+            };
+            /** @description Problem; code: bad_request, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: setup_required */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
+    rotateWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key gets the same answer for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["webhook_rotation"];
+            };
+        };
+        responses: {
+            /** @description The new secret; the one before signs too for a day */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["webhook_rotated"];
+                };
+            };
+            /** @description Problem; code: bad_request, invalid_body, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: idempotency_in_flight, limit_reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: body_too_large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unsupported_media_type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: idempotency_key_reused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: setup_required */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
+    testWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key gets the same answer for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What the receiver answered */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["webhook_test"];
+                };
+            };
+            /** @description Problem; code: bad_request, invalid_body, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: idempotency_in_flight */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: idempotency_key_reused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: overloaded, setup_required */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -34,7 +34,7 @@ constexpr Field kEnvelopeFields[] = {{.name = "id", .required = true},
                                       .max = INT64_MAX,
                                       .about = "Per session, without gaps."},
                                      {.name = "organization_id", .required = true},
-                                     {.name = "session_id", .required = true},
+                                     {.name = "session_id", .required = true, .nullable = true},
                                      {.name = "occurred_at", .required = true},
                                      {.name = "data", .type = Type::any, .required = true}};
 constexpr Shape kEnvelope{"event", kEnvelopeFields};

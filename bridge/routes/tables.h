@@ -21,6 +21,7 @@ std::span<const Route> session_routes();
 std::span<const Route> pairing_routes();
 std::span<const Route> message_routes();
 std::span<const Route> webhook_routes();
+std::span<const Route> webhook_log_routes();
 std::span<const Route> event_routes();
 std::span<const Route> audit_routes();
 std::span<const Route> usage_routes();

@@ -117,6 +117,8 @@ Result<Url> parse_url(std::string_view text) {
     url.port = static_cast<uint16_t>(std::stoul(digits));
   }
   const auto path = view.encoded_path();
+  // "https://1.2.3.4.5/" is the host 1.2.3.4 and the path ".5/" to Boost.URL.
+  if (!path.empty() && path.front() != '/') return fail(WireError::http, "url: path");
   url.target = path.empty() ? "/" : std::string(path.data(), path.size());
   if (view.has_query()) {
     const auto query = view.encoded_query();

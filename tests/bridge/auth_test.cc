@@ -124,7 +124,9 @@ std::string body_for(const Route& route) {
       {"sendMessage", R"({"to":"15550100002","type":"text","text":{"body":"Hi"}})"},
       {"patchWebhook", R"({"state":"disabled"})"},
       {"rotateToken", "{}"},
-      {"createPairingLink", "{}"}};
+      {"createPairingLink", "{}"},
+      {"rotateWebhookSecret", "{}"},
+      {"replayWebhook", R"({"failed":true})"}};
   const auto found = bodies.find(route.name);
   return found == bodies.end() ? "" : found->second;
 }

@@ -8,6 +8,9 @@
 #include "bridge/routes/tables.h"
 #include "tests/bridge/people_bench.h"
 #include "tests/support/table.h"
+#include "webhook/attempt.h"
+#include "webhook/log_head.h"
+#include "webhook/replay.h"
 
 namespace wab::bridge::test {
 namespace {
@@ -133,6 +136,40 @@ class Isolation : public ::testing::Test {
     }
     bench.add_event(b.org, *SessionId::parse(b.session), 1, R"({"seq":1,"secret":"of B"})");
     bench.add_event(b.org, *SessionId::parse(b.session), 2, R"({"seq":2,"secret":"of B"})");
+    add_log_of_b();
+  }
+  // An attempt of B's first event, and a replay of B's.
+  void add_log_of_b() {
+    const auto org = bench.issuer.organization(*OrgId::parse(b.org));
+    const auto endpoint = *EndpointId::parse(b.webhook);
+    webhook::Attempt attempt;
+    attempt.event_id = "evt_1";
+    attempt.event_type = "message";
+    attempt.session = *SessionId::parse(b.session);
+    attempt.seq = 1;
+    webhook::ReplayJob job;
+    job.id = webhook::ReplayId::random(bench.random);
+    job.endpoint = endpoint;
+    job_of_b = job.id.text();
+    Bytes newest;
+    put_be64(newest, 1);
+    storage::Commit commit{storage::Scope(org)};
+    auto put = [&commit](storage::Kind kind, std::string name, Bytes value) {
+      storage::Row row;
+      row.key.kind = kind;
+      row.key.name = std::move(name);
+      row.value = std::move(value);
+      commit.put.push_back(std::move(row));
+    };
+    put(storage::Kind::attempt, webhook::log_name(endpoint, 1), encode(attempt));
+    put(storage::Kind::attempt_of_event, webhook::attempt_of_event_name("evt_1", endpoint), newest);
+    put(storage::Kind::replay_job, job_of_b, encode(job));
+    EXPECT_TRUE(bench.wait(bench.store.commit(std::move(commit))).has_value());
+    const auto own = bench.call("GET", "/v1/events/evt_1/attempts", "", b.owner);
+    EXPECT_EQ(own.status, 200) << own.body;
+    const auto replay =
+        bench.call("GET", "/v1/webhooks/" + b.webhook + "/replay/" + job_of_b, "", b.owner);
+    EXPECT_EQ(replay.status, 200) << replay.body;
   }
   template <class IdType>
   std::string never() {
@@ -152,6 +189,8 @@ class Isolation : public ::testing::Test {
     if (kind == "/v1/invitations") return Pair{invitation_of_b, like(invitation_of_b)};
     if (kind == "/v1/me/sessions") return Pair{browser_of_b, like(browser_of_b)};
     if (kind == "/v1/sessions/*/pairing-links") return Pair{link_of_b, like(link_of_b)};
+    if (kind == "/v1/events") return Pair{"evt_1", "evt_never"};
+    if (kind == "/v1/webhooks/*/replay") return Pair{job_of_b, never<webhook::ReplayId>()};
     return std::nullopt;
   }
   // Another id of the same kind.
@@ -189,7 +228,7 @@ class Isolation : public ::testing::Test {
 
   PeopleBench bench;
   Bench::Tenant a, b;
-  std::string cookie_of_a, user_of_b, browser_of_b, invitation_of_b, link_of_b;
+  std::string cookie_of_a, user_of_b, browser_of_b, invitation_of_b, link_of_b, job_of_b;
 };
 
 // Routes that take no caller of an organization: the console's files, visitors, the first start.

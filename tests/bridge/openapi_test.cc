@@ -88,7 +88,7 @@ const std::vector<json>& values() {
                                         "operator",
                                         "chat",
                                         "enabled",
-                                        "standard",
+                                        "native",
                                         "90d",
                                         "0d",
                                         "90",

@@ -289,6 +289,83 @@ TEST(Webhooks, LifeOfOne) {
   }
 }
 
+TEST(Webhooks, RotationKeepsTenOldSecretsAlive) {
+  Bench bench;
+  const auto a = bench.tenant("A");
+  const std::string path = "/v1/webhooks/" + a.webhook;
+  for (int i = 0; i < 10; ++i) {
+    const auto answer = bench.call("POST", path + "/rotate-secret", "{}", a.owner);
+    ASSERT_EQ(answer.status, 200) << answer.body;
+    EXPECT_TRUE(json::parse(answer.body)["secret"].get<std::string>().starts_with("whsec_"));
+  }
+  auto answer = bench.call("GET", path, "", a.owner);
+  EXPECT_EQ(json::parse(answer.body)["live_secrets"], 11);
+  answer = bench.call("POST", path + "/rotate-secret", "{}", a.owner);
+  EXPECT_EQ(json::parse(answer.body)["code"], "limit_reached");
+  bench.clock.advance(std::chrono::hours(25));
+  const std::string own = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+  answer = bench.call("POST", path + "/rotate-secret", json{{"secret", own}}.dump(), a.owner);
+  EXPECT_EQ(json::parse(answer.body)["secret"], own);
+  answer = bench.call("GET", path, "", a.owner);
+  EXPECT_EQ(json::parse(answer.body)["live_secrets"], 2) << "those of yesterday have ended";
+  answer = bench.call("POST", path + "/rotate-secret",
+                      R"({"secret":"whsec_c2hvcnQgc2VjcmV0IHRoYXQgaXMgc2hvcnQh!!"})", a.owner);
+  EXPECT_EQ(answer.status, 400);
+}
+
+TEST(Webhooks, SettingsOfDeliveryAreShownWithoutTheirSecrets) {
+  Bench bench;
+  const auto a = bench.tenant("A");
+  auto answer = bench.call("POST", "/v1/webhooks",
+                           R"({"url":"https://example.org/h","format":"cloud","ordering":"session",
+                               "rate_limit":50,"asymmetric":true,
+                               "secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})",
+                           a.owner);
+  ASSERT_EQ(answer.status, 201) << answer.body;
+  const auto made = json::parse(answer.body);
+  EXPECT_EQ(made["secret"], "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+  EXPECT_EQ(made["format"], "cloud");
+  EXPECT_EQ(made["ordering"], "session");
+  EXPECT_EQ(made["rate_limit"], 50);
+  EXPECT_TRUE(made["public_key"].get<std::string>().starts_with("whpk_"));
+  const std::string path = "/v1/webhooks/" + made["id"].get<std::string>();
+  answer = bench.call("GET", path, "", a.owner);
+  EXPECT_EQ(json::parse(answer.body)["public_key"], made["public_key"]);
+  EXPECT_EQ(answer.body.find("whsk_"), std::string::npos);
+  EXPECT_EQ(answer.body.find("whsec_"), std::string::npos);
+  answer = bench.call("PATCH", path, R"({"asymmetric":false,"rate_limit":0})", a.owner);
+  EXPECT_TRUE(json::parse(answer.body)["public_key"].is_null());
+  const char* bad[] = {
+      R"({"url":"https://example.org/","client_certificate":"x"})",
+      R"({"url":"https://example.org/","client_certificate":"x","client_key":"y"})",
+      R"({"url":"https://example.org/","secret":"whsec_tooshort"})",
+      R"({"url":"https://example.org/","format":"standard"})",
+      R"({"url":"https://example.org/","rate_limit":-1})",
+      R"({"url":"https://example.org/","headers":{"X-Hub-Signature-256":"forged"}})"};
+  for (const char* body : bad) {
+    EXPECT_EQ(bench.call("POST", "/v1/webhooks", body, a.owner).status, 400) << body;
+  }
+}
+
+TEST(Webhooks, LogsOfAnEndpointWithoutAnyAreEmpty) {
+  Bench bench;
+  const auto a = bench.tenant("A");
+  const std::string path = "/v1/webhooks/" + a.webhook;
+  for (const char* list : {"/attempts", "/dead-letters", "/attempts?outcome=failed&status=500"}) {
+    const auto answer = bench.call("GET", path + list, "", a.owner);
+    ASSERT_EQ(answer.status, 200) << list << answer.body;
+    EXPECT_TRUE(json::parse(answer.body)["data"].empty());
+    EXPECT_TRUE(json::parse(answer.body)["next_cursor"].is_null());
+  }
+  EXPECT_EQ(bench.call("GET", path + "/attempts?outcome=perhaps", "", a.owner).status, 400);
+  EXPECT_EQ(bench.call("GET", "/v1/events/evt_unknown/attempts", "", a.owner).status, 404);
+  for (const char* body :
+       {"{}", R"({"failed":false})", R"({"failed":true,"chat":"x"})", R"({"since":"yesterday"})",
+        R"({"since":"2026-11-24T10:00:00Z","until":"2026-11-24T09:00:00Z"})"}) {
+    EXPECT_EQ(bench.call("POST", path + "/replay", body, a.owner).status, 400) << body;
+  }
+}
+
 TEST(Messages, AreIndexedInTheSameCommit) {
   Bench bench;
   const auto a = bench.tenant("A");

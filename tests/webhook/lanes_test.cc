@@ -26,8 +26,8 @@ std::vector<uint64_t> take_all(Lanes& lanes, UnixMillis now) {
 }
 
 TEST(Lanes, OneChatGoesInOrder) {
-  Lanes lanes(true, 100, 8);
-  for (uint64_t seq = 1; seq <= 5; ++seq) ASSERT_TRUE(lanes.push(item(seq, 1)));
+  Lanes lanes(Ordering::chat, 100, 64);
+  for (uint64_t seq = 1; seq <= 5; ++seq) ASSERT_EQ(lanes.push(item(seq, 1)), Lanes::Push::taken);
   const auto first = lanes.next(0);
   ASSERT_TRUE(first);
   EXPECT_EQ(first->seq, 1u);
@@ -38,7 +38,7 @@ TEST(Lanes, OneChatGoesInOrder) {
 }
 
 TEST(Lanes, AFailingHeadBlocksItsOwnLaneOnly) {
-  Lanes lanes(true, 100, 8);
+  Lanes lanes(Ordering::chat, 100, 64);
   for (uint64_t seq = 1; seq <= 4; ++seq) lanes.push(item(seq, seq % 2 ? 1 : 2));
   const auto head = lanes.next(0);
   ASSERT_EQ(head->seq, 1u);
@@ -50,14 +50,14 @@ TEST(Lanes, AFailingHeadBlocksItsOwnLaneOnly) {
 }
 
 TEST(Lanes, TheHeadKeepsWhatItsLastAttemptLeft) {
-  Lanes lanes(true, 100, 8);
+  Lanes lanes(Ordering::chat, 100, 64);
   lanes.push(item(1, 1));
   lanes.later(*lanes.next(0), DeliveryState{3, 50, false});
   EXPECT_EQ(lanes.next(50)->state.attempts, 3u);
 }
 
 TEST(Lanes, UnorderedDeliveriesDoNotWaitForEachOther) {
-  Lanes lanes(false, 100, 8);
+  Lanes lanes(Ordering::none, 100, 64);
   for (uint64_t seq = 1; seq <= 3; ++seq) lanes.push(item(seq, 1));
   lanes.later(*lanes.next(0), DeliveryState{1, 1000, false});
   EXPECT_EQ(take_all(lanes, 0), (std::vector<uint64_t>{2, 3}));
@@ -65,19 +65,19 @@ TEST(Lanes, UnorderedDeliveriesDoNotWaitForEachOther) {
 }
 
 TEST(Lanes, AKnownDeliveryIsTakenOnce) {
-  Lanes lanes(true, 100, 8);
-  EXPECT_TRUE(lanes.push(item(1, 1)));
-  EXPECT_TRUE(lanes.push(item(1, 1)));
+  Lanes lanes(Ordering::chat, 100, 64);
+  EXPECT_EQ(lanes.push(item(1, 1)), Lanes::Push::taken);
+  EXPECT_EQ(lanes.push(item(1, 1)), Lanes::Push::taken);
   EXPECT_EQ(lanes.size(), 1u);
   const auto flying = lanes.next(0);
-  EXPECT_TRUE(lanes.push(item(1, 1)));
+  EXPECT_EQ(lanes.push(item(1, 1)), Lanes::Push::taken);
   EXPECT_EQ(lanes.size(), 1u);
   lanes.done(*flying);
   EXPECT_TRUE(lanes.empty());
 }
 
 TEST(Lanes, AnOlderDeliveryGoesBeforeANewerOneButNotBeforeAFlyingOne) {
-  Lanes lanes(true, 100, 8);
+  Lanes lanes(Ordering::chat, 100, 64);
   lanes.push(item(5, 1));
   lanes.push(item(3, 1));
   const auto flying = lanes.next(0);
@@ -88,26 +88,44 @@ TEST(Lanes, AnOlderDeliveryGoesBeforeANewerOneButNotBeforeAFlyingOne) {
 }
 
 TEST(Lanes, RefusesBeyondTheBound) {
-  Lanes lanes(true, 2, 8);
-  EXPECT_TRUE(lanes.push(item(1, 1)));
-  EXPECT_TRUE(lanes.push(item(2, 1)));
-  EXPECT_FALSE(lanes.push(item(3, 1)));
-  EXPECT_TRUE(lanes.push(item(2, 1))) << "a known one takes no room";
+  Lanes lanes(Ordering::chat, 2, 64);
+  EXPECT_EQ(lanes.push(item(1, 1)), Lanes::Push::taken);
+  EXPECT_EQ(lanes.push(item(2, 1)), Lanes::Push::taken);
+  EXPECT_EQ(lanes.push(item(3, 1)), Lanes::Push::full);
+  EXPECT_EQ(lanes.push(item(2, 1)), Lanes::Push::taken) << "a known one takes no room";
   lanes.done(*lanes.next(0));
-  EXPECT_TRUE(lanes.push(item(3, 1)));
+  EXPECT_EQ(lanes.push(item(3, 1)), Lanes::Push::taken);
 }
 
-TEST(Lanes, ClearForgetsEverything) {
-  Lanes lanes(true, 2, 1);
+TEST(Lanes, OneLaneMayNotFillTheMemory) {
+  Lanes lanes(Ordering::chat, 100, 3);
+  for (uint64_t seq = 1; seq <= 3; ++seq) EXPECT_EQ(lanes.push(item(seq, 1)), Lanes::Push::taken);
+  EXPECT_EQ(lanes.push(item(4, 1)), Lanes::Push::lane_full);
+  EXPECT_EQ(lanes.push(item(5, 2)), Lanes::Push::taken) << "another chat has its own share";
+  EXPECT_EQ(lanes.push(item(2, 1)), Lanes::Push::taken) << "a known one takes no room";
+}
+
+TEST(Lanes, StrictSessionsHaveOneLaneEach) {
+  Lanes lanes(Ordering::session, 100, 64);
   lanes.push(item(1, 1));
   lanes.push(item(2, 2));
-  const auto flying = lanes.next(0);
-  lanes.clear();
-  lanes.done(*flying);  // comes home to nothing
-  EXPECT_TRUE(lanes.empty());
-  EXPECT_EQ(lanes.in_flight(), 0u);
-  EXPECT_TRUE(lanes.push(item(3, 1)));
-  EXPECT_EQ(lanes.next(0)->seq, 3u);
+  lanes.push(item(1, 1, 0, 2));
+  const auto first = lanes.next(0), other = lanes.next(0);
+  ASSERT_TRUE(first && other);
+  EXPECT_NE(first->session, other->session);
+  EXPECT_FALSE(lanes.next(0)) << "chat 2 overtook chat 1 of the same session";
+}
+
+TEST(Lanes, TrimKeepsTheHeadsOfWaitingLanes) {
+  Lanes lanes(Ordering::chat, 100, 64);
+  for (uint64_t seq = 1; seq <= 4; ++seq) lanes.push(item(seq, 1));
+  for (uint64_t seq = 5; seq <= 6; ++seq) lanes.push(item(seq, 2));
+  lanes.later(*lanes.next(0), DeliveryState{1, 1000, false});
+  std::vector<uint64_t> heads;
+  lanes.trim(10, [&heads](const Lanes::Name&, uint64_t seq) { heads.push_back(seq); });
+  EXPECT_EQ(heads, std::vector<uint64_t>{1}) << "a lane that can go now keeps what it has";
+  EXPECT_EQ(lanes.size(), 3u);
+  EXPECT_EQ(take_all(lanes, 10), (std::vector<uint64_t>{5, 6}));
 }
 
 // Any order of pushing, taking, finishing and failing, against a model that knows what is where.
@@ -117,8 +135,8 @@ TEST_P(LanesProperty, KeepsOrderWindowAndEveryDelivery) {
   const bool ordered = GetParam();
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     test::SeededRandom random(seed);
-    const size_t bound = 1 + random.below(20), window = 1 + random.below(5);
-    Lanes lanes(ordered, bound, window);
+    const size_t bound = 1 + random.below(20);
+    Lanes lanes(ordered ? Ordering::chat : Ordering::none, bound, 64);
     std::map<uint8_t, uint64_t> last_done;  // per lane
     std::vector<Item> flying;
     size_t accepted = 0, finished = 0;
@@ -156,7 +174,8 @@ TEST_P(LanesProperty, KeepsOrderWindowAndEveryDelivery) {
         case 0:
         case 1: {
           const bool room = lanes.size() < bound;
-          const bool pushed = lanes.push(item(next_seq, static_cast<uint8_t>(random.below(4))));
+          const bool pushed = lanes.push(item(next_seq, static_cast<uint8_t>(random.below(4)))) ==
+                              Lanes::Push::taken;
           ASSERT_EQ(pushed, room) << "seed " << seed;
           if (pushed) ++accepted, ++next_seq;
           break;
@@ -170,7 +189,6 @@ TEST_P(LanesProperty, KeepsOrderWindowAndEveryDelivery) {
         default:
           now += static_cast<UnixMillis>(random.below(5));
       }
-      ASSERT_LE(lanes.in_flight(), window);
       ASSERT_EQ(lanes.in_flight(), flying.size());
       ASSERT_EQ(lanes.size(), accepted - finished);
       ASSERT_LE(lanes.size(), bound);

@@ -168,7 +168,16 @@ TEST(DeliveryState, ComesBackAsItWas) {
 }
 
 TEST(DeliveryState, BytesAreFixed) {
-  EXPECT_EQ(to_hex(encode({3, 1'795'000'000'123, true})), "010100000003000001a1ee565e7b");
+  EXPECT_EQ(to_hex(encode({3, 1'795'000'000'123, true})),
+            "020100000003000001a1ee565e7b0000000000000000");
+}
+
+TEST(DeliveryState, RowsOfTheFirstVersionAreRead) {
+  const auto state = decode_state(*from_hex("010100000003000001a1ee565e7b"));
+  EXPECT_EQ(state.attempts, 3u);
+  EXPECT_EQ(state.due, 1'795'000'000'123);
+  EXPECT_TRUE(state.exhausted);
+  EXPECT_EQ(state.last_attempt, 0u);
 }
 
 TEST(DeliveryState, RubbishReadsAsAFreshDelivery) {
@@ -176,7 +185,7 @@ TEST(DeliveryState, RubbishReadsAsAFreshDelivery) {
   const Bytes good = encode({3, 1'795'000'000'123, true});
   for (size_t size = 0; size < 40; ++size) {
     Bytes bad = random.bytes(size);
-    if (size == good.size()) bad[0] = 2;  // a version that does not exist
+    if (size == good.size()) bad[0] = 9;  // a version that does not exist
     const auto state = decode_state(bad);
     EXPECT_EQ(state.attempts, 0u) << size;
     EXPECT_EQ(state.due, 0) << size;

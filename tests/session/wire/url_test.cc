@@ -55,6 +55,7 @@ TEST(Url, RefusesWhatHasTwoReadings) {
                           "https://[::1/",
                           "https://[v1.a]/",
                           "http://2130706433/",
+                          "http://1.2.3.4.5/",
                           "http://0x7f.1/",
                           "http://127.1/",
                           "http://0177.0.0.1.1/",

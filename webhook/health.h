@@ -1,0 +1,43 @@
+// How an endpoint has been doing, across restarts: one small row, and what is to be told about it.
+// Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "storage/base/clock.h"
+#include "storage/store.h"
+
+namespace wab::webhook {
+
+struct Health {
+  static constexpr uint32_t kTellAfter = 4;  // attempts of one delivery
+  static constexpr UnixMillis kGiveUpAfter = 5 * 24 * 3600 * 1000LL;
+
+  UnixMillis failing_since = 0;  // 0: the last attempt succeeded, or there was none
+  bool told = false;             // webhook.failing was said and not taken back
+  uint64_t events = 0;           // operational events so far: their seq
+
+  struct Change {
+    bool row = false;  // it must be written
+    bool failing = false, recovered = false, give_up = false;
+  };
+  // After an attempt; `attempts` of its delivery so far, `breaker` just opened.
+  Change ended(bool good, uint32_t attempts, bool breaker, UnixMillis now);
+};
+Bytes encode(const Health& health);
+std::optional<Health> decode_health(ByteView stored);
+
+// Types of operational events: in the organization's event log, and at every endpoint that wants
+// them except the one they are about.
+inline constexpr std::string_view kFailing = "webhook.failing", kRecovered = "webhook.recovered",
+                                  kExhausted = "webhook.exhausted", kDisabled = "webhook.disabled",
+                                  kTest = "webhook.test";
+inline bool is_operational(std::string_view type) { return type.starts_with("webhook."); }
+
+// The event; its `session` holds the endpoint's id, which is what numbers it. `data` is JSON.
+storage::EventRow operational_event(storage::Store& store, const storage::OrgScope& org,
+                                    const EndpointId& endpoint, std::string_view type, uint64_t seq,
+                                    UnixMillis at, std::string_view data);
+
+}  // namespace wab::webhook
