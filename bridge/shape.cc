@@ -298,20 +298,6 @@ bool matches(Format format, std::string_view text) {
   return false;
 }
 
-std::string pointer_part(std::string_view key) {
-  std::string out;
-  for (const char c : key) {
-    if (c == '~') {
-      out += "~0";
-    } else if (c == '/') {
-      out += "~1";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
 std::vector<FieldError> validate(const Shape& shape, const json& body) {
   Judge judge;
   judge.object(shape, body, "");
