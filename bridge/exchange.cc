@@ -1,5 +1,6 @@
 #include "bridge/exchange.h"
 
+#include "bridge/refusals.h"
 #include "bridge/request.h"
 #include "bridge/router.h"
 #include "session/wire/http.h"
@@ -219,11 +220,6 @@ awaitable<void> refuse_framing(App& app, wire::HttpServerConnection& connection,
                                const std::string& address, const Patience& patience) {
   const int status = connection.refusal();
   if (status == 0) co_return;
-  if (!in_networks(app.config.http.trusted_proxies, address) && !address.empty()) {
-    const auto verdict = app.limits.take("address", address_group(address),
-                                         app.config.limits.address_per_minute, kMinute);
-    if (!verdict.allowed) co_return;
-  }
   Problem problem;
   problem.code = status == 413   ? Code::body_too_large
                  : status == 414 ? Code::target_too_long
@@ -233,6 +229,12 @@ awaitable<void> refuse_framing(App& app, wire::HttpServerConnection& connection,
   Request nobody;
   nobody.id = to_hex(app.random.array<12>());
   nobody.trace = TraceContext::fresh(app.random);
+  log_refusal(app, problem.code, "", address, nobody.id);
+  if (!in_networks(app.config.http.trusted_proxies, address) && !address.empty()) {
+    const auto verdict = app.limits.take("address", address_group(address),
+                                         app.config.limits.address_per_minute, kMinute);
+    if (!verdict.allowed) co_return;
+  }
   Answer answer = problem_answer(problem, nobody.id);
   dress(answer, nobody, app.config);
   connection.stop_keep_alive();

@@ -6,6 +6,7 @@
 #include "bridge/audited.h"
 #include "bridge/browser.h"
 #include "bridge/openapi.h"
+#include "bridge/refusals.h"
 #include "bridge/routes/tables.h"
 #include "bridge/strict_json.h"
 #include "storage/base/log.h"
@@ -328,6 +329,8 @@ awaitable<Answer> handle(App& app, const Request& request) {
       if (outcome.error().code == Code::method_not_allowed) {
         answer.headers.emplace_back("Allow", found.allow);
       }
+      log_refusal(app, outcome.error().code, found.route ? found.route->name : "", request.address,
+                  request.id);
       if (answer.status >= 500 && outcome.error().code == Code::internal) {
         log_error("http.failed", {{"request", request.id},
                                   {"trace", request.trace.id()},
