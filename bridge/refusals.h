@@ -1,7 +1,6 @@
 // Attempts that the edge refused, as lines of the log: wrong or missing proof, missing rights,
 // requests of other sites, bodies and framing that break the rules or never end, limits that are
-// used up. For
-// whoever watches the log; what changed something, or would have, is in the audit log
+// used up. For whoever watches the log; what changed something, or would have, is in the audit log
 // (bridge/audit.h) as well.
 //
 // Any shard. At most kRefusalsPerAddress lines a minute for one address (IPv6: its /64) and
