@@ -95,6 +95,12 @@ function send(one, { path, body, token, headers = {} }) {
 }
 // Refusals by the meaning of a value, which no schema can see.
 const beyond = new Set([
+  'needs client_key, and the other way round',
+  'is not a PEM chain with its private key',
+  'is not whsec_ and base64 of 24 to 64 bytes',
+  'is not such as 2026-11-24T10:00:00Z',
+  'needs one of event_id, failed: true, or since, until and chat',
+  'is not after since',
   'write networks such as 10.0.0.0/8',
   'is not a session of this organization',
   'is not a usable URL', // a host that is none: "http://]"
