@@ -16,6 +16,27 @@ constexpr std::string_view kFormats[] = {"native", "waha", "evolution", "cloud"}
 constexpr std::string_view kOrderings[] = {"chat", "session", "none"};
 constexpr std::string_view kStates[] = {"enabled", "disabled"};
 
+// What is said in the same words when an endpoint is made and when it is changed.
+constexpr Field kRateLimit{.name = "rate_limit",
+                           .type = Type::integer,
+                           .min = 0,
+                           .max = 10000,
+                           .about = "Attempts per second; 0: as fast as they come."};
+constexpr Field kAsymmetric{.name = "asymmetric",
+                            .type = Type::boolean,
+                            .about = "Signs v1a (Ed25519) too; public_key is in every answer."};
+constexpr Field kClientCertificate{
+    .name = "client_certificate",
+    .max = 16384,
+    .about = "PEM chain shown to the receiver; together with client_key, \"\" for none."};
+constexpr Field kClientKey{
+    .name = "client_key", .max = 16384, .about = "PEM, not encrypted; never shown again."};
+constexpr Field kHeaders{.name = "headers",
+                         .type = Type::map,
+                         .max = 20,
+                         .format = Format::header_name,
+                         .item_format = Format::header_value,
+                         .item_max = 1024};
 constexpr Field kNewFields[] = {
     {.name = "url", .required = true, .min = 8, .max = 2048, .format = Format::http_url},
     {.name = "events",
@@ -37,24 +58,11 @@ constexpr Field kNewFields[] = {
      .min = 38,
      .max = 96,
      .about = "whsec_ and base64 of 24 to 64 bytes; made when not given."},
-    {.name = "rate_limit",
-     .type = Type::integer,
-     .min = 0,
-     .max = 10000,
-     .about = "Attempts per second; 0: as fast as they come."},
-    {.name = "asymmetric",
-     .type = Type::boolean,
-     .about = "Signs v1a (Ed25519) too; public_key is in every answer."},
-    {.name = "client_certificate",
-     .max = 16384,
-     .about = "PEM chain shown to the receiver; together with client_key, \"\" for none."},
-    {.name = "client_key", .max = 16384, .about = "PEM, not encrypted; never shown again."},
-    {.name = "headers",
-     .type = Type::map,
-     .max = 20,
-     .format = Format::header_name,
-     .item_format = Format::header_value,
-     .item_max = 1024}};
+    kRateLimit,
+    kAsymmetric,
+    kClientCertificate,
+    kClientKey,
+    kHeaders};
 constexpr Shape kNew{"new_webhook", kNewFields};
 constexpr Field kPatchFields[] = {
     {.name = "url", .min = 8, .max = 2048, .format = Format::http_url},
@@ -66,24 +74,11 @@ constexpr Field kPatchFields[] = {
     {.name = "sessions", .type = Type::array, .max = 1000, .item_max = 64},
     {.name = "format", .one_of = kFormats},
     {.name = "ordering", .one_of = kOrderings},
-    {.name = "rate_limit",
-     .type = Type::integer,
-     .min = 0,
-     .max = 10000,
-     .about = "Attempts per second; 0: as fast as they come."},
-    {.name = "asymmetric",
-     .type = Type::boolean,
-     .about = "Signs v1a (Ed25519) too; public_key is in every answer."},
-    {.name = "client_certificate",
-     .max = 16384,
-     .about = "PEM chain shown to the receiver; together with client_key, \"\" for none."},
-    {.name = "client_key", .max = 16384, .about = "PEM, not encrypted; never shown again."},
-    {.name = "headers",
-     .type = Type::map,
-     .max = 20,
-     .format = Format::header_name,
-     .item_format = Format::header_value,
-     .item_max = 1024},
+    kRateLimit,
+    kAsymmetric,
+    kClientCertificate,
+    kClientKey,
+    kHeaders,
     {.name = "state", .one_of = kStates}};
 constexpr Shape kPatch{"webhook_patch", kPatchFields, 1};
 

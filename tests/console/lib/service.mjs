@@ -1,9 +1,9 @@
 // The real bridge over TLS with a certificate of its own, and the sandbox behind it.
-import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Bridge, request } from '../../e2e/lib/programs.mjs'
+import { Table } from '../../e2e/lib/table.mjs'
 
 export function certificate(dir) {
   const key = join(dir, 'tls.key')
@@ -28,22 +28,4 @@ export class TlsBridge extends Bridge {
   }
 }
 
-// A table whose rows are counted in the summary of scripts/test.
-export class Table {
-  constructor(name) {
-    this.name = name
-    this.rows = 0
-    this.broken = []
-  }
-  row(held, what) {
-    this.rows++
-    if (!held) this.broken.push(what)
-    return held
-  }
-  done() {
-    if (process.env.WAB_TABLES_DIR) {
-      writeFileSync(join(process.env.WAB_TABLES_DIR, `${this.name}.json`), JSON.stringify({ name: this.name, rows: this.rows, passed: this.rows - this.broken.length }) + '\n')
-    }
-    assert.deepEqual(this.broken, [], `${this.name}: ${this.broken.length} of ${this.rows} rows did not hold`)
-  }
-}
+export { Table }

@@ -1,11 +1,11 @@
 // What the tests of the edge share: a bridge without WhatsApp, raw sockets, certificates, counted tables.
-import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { connect as tcp } from 'node:net'
 import { connect as tls } from 'node:tls'
 import { join } from 'node:path'
 import { Bridge, request } from '../../e2e/lib/programs.mjs'
+import { Table } from '../../e2e/lib/table.mjs'
 
 // No session is started here, so that nobody has to answer at this address.
 const nobody = { chatUrl: 'ws://127.0.0.1:9/ws/chat', noiseRootKey: '00'.repeat(32), plain: true }
@@ -16,26 +16,7 @@ export function edgeBridge(dir, extra = {}, options = {}) {
 
 export const portOf = base => Number(new URL(base).port)
 
-// A table whose rows are counted in the summary of scripts/test. held() adds a row; done() asserts them all.
-export class Table {
-  constructor(name) {
-    this.name = name
-    this.rows = 0
-    this.broken = []
-  }
-  row(held, what) {
-    this.rows++
-    if (!held) this.broken.push(what)
-    return held
-  }
-  done() {
-    if (process.env.WAB_TABLES_DIR) {
-      const counts = { name: this.name, rows: this.rows, passed: this.rows - this.broken.length }
-      writeFileSync(join(process.env.WAB_TABLES_DIR, `${this.name}.json`), JSON.stringify(counts) + '\n')
-    }
-    assert.deepEqual(this.broken, [], `${this.name}: ${this.broken.length} of ${this.rows} rows did not hold`)
-  }
-}
+export { Table }
 
 // A socket to write raw bytes to. `text` grows; `closed` resolves when the other side ends.
 export class Raw {
