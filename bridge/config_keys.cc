@@ -80,7 +80,9 @@ const ConfigKey kKeys[] = {
     {"limits.organization_per_minute", SLOT(limits.organization_per_minute), "3000",
      "Requests of one organization.", any, 1, 10000000},
     {"limits.address_per_minute", SLOT(limits.address_per_minute), "3000",
-     "Requests of one client address (IPv6: /64).", any, 1, 10000000},
+     "Requests of one client address (IPv6: /64); who connects twice as often is not answered at "
+     "all for 10 seconds.",
+     any, 1, 10000000},
     {"limits.login_per_minute", SLOT(limits.login_per_minute), "5",
      "Attempts to log in or set up per account and, six times as many, per address.", any, 1, 1000},
     {"limits.connections", SLOT(limits.connections), "4096", "Open connections to the API.", any, 1,

@@ -2,12 +2,14 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "bridge/barred.h"
 #include "session/wire/tcp_stream.h"
 
 namespace wab::bridge {
 namespace {
 
-constexpr std::chrono::seconds kMinute{60};
+// Of the connections that a minute allows, so many may come at once, or the share of four seconds.
+constexpr int64_t kBurst = 400, kShare = 15;
 
 }  // namespace
 
@@ -16,6 +18,8 @@ struct Listener::PerShard {
   std::unique_ptr<wire::Acceptor> acceptor;
   Event stop;
   LiveConnections live;
+  Barred barred;
+  bool lifting = false;
   Gate gate;
 };
 
@@ -78,22 +82,48 @@ awaitable<void> Listener::accept_loop(PerShard* shard) {
 // A proxy of ours speaks for many: its clients are counted by what they ask (router), and of its
 // connections only the sum is limited. Whoever reconnects more often than twice its requests would
 // allow is over that limit already and learns nothing new from an answer.
-bool Listener::admit(const std::string& address) {
+Listener::Door Listener::knock(const std::string& address) {
   const auto& limits = app_.config.limits;
   if (in_networks(app_.config.http.trusted_proxies, address)) {
-    return app_.limits.enter(address, limits.connections, limits.connections);
+    return app_.limits.enter(address, limits.connections, limits.connections) ? Door::open
+                                                                              : Door::shut;
   }
-  const auto verdict =
-      app_.limits.take("connects", address_group(address), limits.address_per_minute * 2, kMinute);
-  return verdict.allowed &&
-         app_.limits.enter(address, limits.connections_per_address, limits.connections);
+  const int64_t per_minute = limits.address_per_minute * 2;
+  const int64_t at_once = std::min(per_minute, std::max(kBurst, per_minute / kShare));
+  const std::chrono::seconds window(at_once * 60 / per_minute);
+  const auto verdict = app_.limits.take("connects", address_group(address), at_once, window);
+  if (!verdict.allowed) return Door::flooded;
+  return app_.limits.enter(address, limits.connections_per_address, limits.connections)
+             ? Door::open
+             : Door::shut;
+}
+
+void Listener::bar(PerShard* shard, const std::string& address) {
+  if (!shard->barred.add(address, std::chrono::steady_clock::now())) return;
+  if (!shard->acceptor->drop_from(shard->barred.list()) || shard->lifting) return;
+  shard->lifting = true;
+  spawn(shards_.executor(shard->index), shard->gate, lift_bars(shard), "http.lift_bars");
+}
+
+awaitable<void> Listener::lift_bars(PerShard* shard) {
+  bool stopped = false;
+  while (!stopped && !shard->barred.empty()) {
+    const SteadyTime next = shard->barred.next();
+    stopped = co_await shard->stop.wait_until(next);
+    if (shard->barred.expire(std::chrono::steady_clock::now())) {
+      shard->acceptor->drop_from(shard->barred.list());
+    }
+  }
+  shard->lifting = false;
 }
 
 awaitable<void> Listener::serve(PerShard* shard, std::unique_ptr<wire::TcpStream> stream) {
   const auto peer = parse_host_port(stream->peer());
   const std::string address = peer ? peer->host : "";
-  if (!admit(address)) {
+  const Door door = knock(address);
+  if (door != Door::open) {
     stream->close();
+    if (door == Door::flooded) bar(shard, address);
     co_return;
   }
   std::unique_ptr<wire::ByteStream> ready;

@@ -28,7 +28,10 @@ class Listener {
   struct PerShard;
   awaitable<void> accept_loop(PerShard* shard);
   awaitable<void> serve(PerShard* shard, std::unique_ptr<wire::TcpStream> stream);
-  bool admit(const std::string& address);
+  enum class Door { open, shut, flooded };
+  Door knock(const std::string& address);
+  void bar(PerShard* shard, const std::string& address);
+  awaitable<void> lift_bars(PerShard* shard);
 
   Shards& shards_;
   App& app_;

@@ -1,5 +1,6 @@
 #include "session/wire/tcp_stream.h"
 
+#include <linux/filter.h>
 #include <sys/socket.h>
 
 #include <boost/asio/as_tuple.hpp>
@@ -145,6 +146,21 @@ awaitable<Result<std::unique_ptr<TcpStream>>> Acceptor::accept() {
       co_return fail(WireError::io, "accept");
     }
   }
+}
+
+bool Acceptor::drop_from(std::span<const Dropped> list) {
+  if (impl_->closed) return false;
+  const int fd = impl_->acceptor.native_handle();
+  if (list.empty()) {
+    const int ignored = 0;
+    return ::setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &ignored, sizeof(ignored)) == 0 ||
+           errno == ENOENT;
+  }
+  auto program = drop_program(list);
+  static_assert(sizeof(FilterStep) == sizeof(sock_filter));
+  const sock_fprog filter{static_cast<uint16_t>(program.size()),
+                          reinterpret_cast<sock_filter*>(program.data())};
+  return ::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) == 0;
 }
 
 Endpoint Acceptor::local() const { return impl_->local; }

@@ -5,7 +5,9 @@
 
 #include <boost/asio/ip/address.hpp>
 #include <memory>
+#include <span>
 
+#include "session/wire/drop_list.h"
 #include "session/wire/stream.h"
 
 namespace boost::asio {
@@ -63,6 +65,9 @@ class Acceptor {
   // WireError::closed after close(). Runs out of file descriptors: waits and goes on; a connection
   // that died in the queue is skipped.
   awaitable<Result<std::unique_ptr<TcpStream>>> accept();
+  // From now on the kernel drops what these addresses send to connect (drop_list.h); an empty list
+  // ends that. False where the kernel will not.
+  bool drop_from(std::span<const Dropped> list);
   Endpoint local() const;
   uint16_t port() const { return local().port; }
   void close();

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "tests/bridge/loopback.h"
+#include "tests/support/caller.h"
 #include "tests/support/table.h"
 #include "tests/support/test_certs.h"
 
@@ -44,6 +45,26 @@ Patience short_patience() {
   patience.over_limit = 1ms;
   patience.requests = 3;
   return patience;
+}
+
+class FewConnections : public Loopback {
+ protected:
+  static Config few() {
+    Config config = default_config();
+    config.limits.address_per_minute = 8;
+    return config;
+  }
+  FewConnections() : Loopback(few()) {}
+};
+
+TEST_F(FewConnections, AFloodIsNotEvenAnsweredWhileTheNextAddressIs) {
+  const wire::Endpoint to{boost::asio::ip::make_address("127.0.0.1"), listener->port()};
+  // Both shards have to learn it: which one takes a connection is the kernel's choice.
+  int answered = 0;
+  while (answered < 200 && wab::test::Caller("127.6.0.1", to).connects(200)) ++answered;
+  EXPECT_GE(answered, 16);
+  EXPECT_LT(answered, 200);
+  EXPECT_TRUE(wab::test::Caller("127.6.0.2", to).connects());
 }
 
 class ShortPatience : public Loopback {

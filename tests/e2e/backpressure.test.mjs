@@ -43,7 +43,7 @@ test('a full outbox leaves messages with WhatsApp and says so', async () => {
 
 test('the count is right again after a kill', async () => {
   s.receiver.answer = () => 503
-  await write('Ben', 'b', 2 * limit)
+  await write('Ben', 'b', 4 * limit)
   await s.bridge.until(s.session.id, 'DEGRADED')
   await s.bridge.kill()
   await s.bridge.start()
@@ -53,16 +53,16 @@ test('the count is right again after a kill', async () => {
   })
   assert.equal(again.status, 'DEGRADED')
   s.receiver.answer = () => 200
-  await allArrive('b', 2 * limit)
+  await allArrive('b', 4 * limit)
   await s.working()
 })
 
 test('an endpoint that is deleted owes nothing any more', async () => {
   s.receiver.answer = () => 503
-  await write('Cleo', 'c', 2 * limit)
+  await write('Cleo', 'c', 4 * limit)
   await s.bridge.until(s.session.id, 'DEGRADED')
   await s.bridge.must('DELETE', `/v1/webhooks/${s.receiver.endpoint.id}`)
   await s.working()
-  await eventually('the log has every message', async () => (await taken('c')).length === 2 * limit)
-  assert.deepEqual(await taken('c'), texts('c', 2 * limit))
+  await eventually('the log has every message', async () => (await taken('c')).length === 4 * limit)
+  assert.deepEqual(await taken('c'), texts('c', 4 * limit))
 })

@@ -211,10 +211,11 @@ export class Bridge {
     }
     writeFileSync(this.config, text)
   }
-  async start() {
+  // `env` of this life alone.
+  async start(env = {}) {
     this.starts = (this.starts ?? 0) + 1
     this.program = new Program('waslo-bridge', join(binDir, 'waslo-bridge'), ['serve', '--config', this.config], {
-      env: this.env,
+      env: { ...this.env, ...env },
       log: this.log
     })
     const [, base, ops] = await this.program.line(/waslo-bridge listening on (https?:\/\/\S+), ops on (\S+)/)
@@ -224,6 +225,10 @@ export class Bridge {
   }
   setupToken() {
     return this.program.line(/setup token[^:]*: (\S+)/).then(match => match[1])
+  }
+  // The environment of a life that ends in a power cut when it is killed (tests/faults/power_cut.cc).
+  powerCut(tear) {
+    return { LD_PRELOAD: join(binDir, 'libpower_cut.so'), POWER_CUT_DIR: this.data, POWER_CUT_TEAR: String(tear) }
   }
   kill() {
     return this.program.kill('SIGKILL')

@@ -1,6 +1,6 @@
 // A well-behaved client in a process of its own: asks at a steady pace and prints how long each answer took.
 //
-//   node healthy.mjs BASE TOKEN FROM SECONDS PER_SECOND      the last line is JSON
+//   node healthy.mjs BASE TOKEN FROM[,FROM...] SECONDS PER_SECOND      the last line is JSON
 //
 // Latency counts from when a request was due, so that a stall is seen by every request that fell into it.
 import http from 'node:http'
@@ -12,13 +12,13 @@ export function percentile(values, share) {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]
 }
 
-async function ask(base, token, localAddress, seconds, rate) {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 8, localAddress })
+async function ask(base, token, from, seconds, rate) {
+  const agents = from.map(localAddress => new http.Agent({ keepAlive: true, maxSockets: 8, localAddress }))
   const url = new URL(base + '/v1/sessions?limit=1')
   const took = []
   let failed = 0, sent = 0
   const one = due => new Promise(resolve => {
-    const req = http.get(url, { agent, headers: { authorization: `Bearer ${token}` }, timeout: 10000 }, res => {
+    const req = http.get(url, { agent: agents[sent % agents.length], headers: { authorization: `Bearer ${token}` }, timeout: 10000 }, res => {
       res.resume()
       res.on('end', () => {
         took.push(performance.now() - due)
@@ -39,7 +39,7 @@ async function ask(base, token, localAddress, seconds, rate) {
     running.push(one(Math.min(due, performance.now())))
   }
   await Promise.all(running)
-  agent.destroy()
+  for (const agent of agents) agent.destroy()
   return { requests: sent, failed, p50_ms: percentile(took, 0.5), p99_ms: percentile(took, 0.99), max_ms: percentile(took, 1) }
 }
 
@@ -55,5 +55,5 @@ export function healthy(base, token, { from = '127.0.0.1', seconds = 5, rate = 2
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [base, token, from, seconds, rate] = process.argv.slice(2)
-  console.log(JSON.stringify(await ask(base, token, from, Number(seconds), Number(rate))))
+  console.log(JSON.stringify(await ask(base, token, from.split(','), Number(seconds), Number(rate))))
 }
