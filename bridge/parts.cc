@@ -13,6 +13,13 @@ awaitable<void> carry_result(std::function<awaitable<int>()> work, std::promise<
   result->set_value(code);
 }
 
+bool unsafe(const char* name) {
+  const char* value = std::getenv(name);
+  const bool on = value != nullptr && std::string_view(value) == "1";
+  if (on) log_warn("storage.unsafe_for_tests", {{"switch", name}});
+  return on;
+}
+
 }  // namespace
 
 tl::expected<std::unique_ptr<storage::RocksStore>, std::string> open_store(const Config& config,
@@ -30,12 +37,9 @@ tl::expected<std::unique_ptr<storage::RocksStore>, std::string> open_store(const
   options.path = config.storage.path;
   options.root_key = config.storage.root_key;
   options.disk = &disk;
-  // Mutation switch of the crash tests: without it they could not prove that they see a lost write.
-  if (const char* unsafe = std::getenv("WASLO_UNSAFE_NO_SYNC_FOR_TESTS");
-      unsafe != nullptr && std::string_view(unsafe) == "1") {
-    log_warn("storage.sync_is_off");
-    options.unsafe_no_sync_for_tests = true;
-  }
+  // Mutation switches of the crash tests: without them they could not prove that they see a loss.
+  options.unsafe_no_sync_for_tests = unsafe("WASLO_UNSAFE_NO_SYNC_FOR_TESTS");
+  options.unsafe_marks_first_for_tests = unsafe("WASLO_UNSAFE_MARKS_FIRST_FOR_TESTS");
   std::string message;
   auto store = storage::RocksStore::open(std::move(options), message);
   if (!store) return tl::unexpected("storage: " + message);

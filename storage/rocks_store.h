@@ -38,7 +38,8 @@ struct RocksOptions {
   std::shared_ptr<rocksdb::FileSystem> file_system;  // under DIR/db
   // A failed write: instead of log and abort. If it returns, nothing is ever written or answered.
   std::function<void(const std::string& reason)> on_fatal_for_tests;
-  bool unsafe_no_sync_for_tests = false;  // commits return before they are durable
+  bool unsafe_no_sync_for_tests = false;      // commits return before they are durable
+  bool unsafe_marks_first_for_tests = false;  // duplicate marks in a write of their own
 };
 
 struct RocksStats {

@@ -6,6 +6,7 @@
 #include "storage/base/log.h"
 #include "storage/base/metrics.h"
 #include "storage/rocks_impl.h"
+#include "storage/split_batch.h"
 
 namespace wab::storage {
 namespace {
@@ -207,6 +208,14 @@ bool RocksStore::Impl::write(rocksdb::WriteBatch& batch, std::string& reason) {
     batch.Put(db->column(Column::keys), slice(key), slice(value));
   }
   const SteadyTime begin = system_clock().steady();
+  if (options.unsafe_marks_first_for_tests) {
+    rocksdb::ColumnFamilyHandle* const marks = db->column(Column::marks);
+    rocksdb::WriteBatch first;
+    for (const auto& [key, value] : puts_of_column(batch, marks->GetID())) {
+      first.Put(marks, key, value);
+    }
+    if (first.Count() > 0) db->write(first, true).PermitUncheckedError();
+  }
   const rocksdb::Status status = db->write(batch, !options.unsafe_no_sync_for_tests);
   if (!status.ok()) {
     reason = status.ToString();

@@ -136,7 +136,7 @@ void Receiver::poison(Change& change, const Node& stanza, const MessageInfo& inf
                       std::optional<int> nack, std::weak_ptr<Connection> where) {
   log_warn("session.message_unreadable",
            {{"session", engine_.ctx.scope().session().text()}, {"code", code}});
-  change.emit(undecryptable_event(engine_, info, code));
+  if (!info.is_peer) change.emit(undecryptable_event(engine_, info, code));
   if (auto ack = make_ack(stanza, engine_.own(), nack)) {
     change.then([where, ack = *ack] { Engine::send_on(where, ack); });
   }

@@ -57,7 +57,8 @@ awaitable<Result<void>> RetryOut::on_undecryptable(Change& change, const Node& s
   probe().undecryptable.add();
   if (first) {
     row.set_first_s(engine_.ctx.clock().now_s());
-    change.emit(undecryptable_event(engine_, info, failure.error.name()));
+    // What our own phone says to its companions is no message of anybody's.
+    if (!info.is_peer) change.emit(undecryptable_event(engine_, info, failure.error.name()));
   }
   row.set_count(count);
   change.put(Kind::retry_count, row_name(info), to_bytes(view(row.SerializeAsString())));

@@ -2,7 +2,7 @@
 // was told of arrives, in order per chat, and repeats only under the same id.
 //
 // Every second life ends in a power cut: what the service has not synced is gone, the rest may be torn
-// (tests/faults/power_cut.cc). The others keep the page cache, as a crash of the process alone does. In every third
+// (tests/faults/held_disk.h). The others keep the page cache, as a crash of the process alone does. In every third
 // life the receiver is down, so that what it is owed has to outlive the service.
 //
 // KILLS and MESSAGES set the size; SEED replays the instants. With the acknowledgement moved before
@@ -13,58 +13,11 @@ import assert from 'node:assert/strict'
 import { Bridge, eventually, pause, remove, startSandbox, workDir } from './lib/programs.mjs'
 import { Receiver } from './lib/receiver.mjs'
 import { Contact } from './lib/contact.mjs'
+import { dice, Oracle } from './lib/oracle.mjs'
 
 const kills = Number(process.env.KILLS ?? 200)
 const messages = Number(process.env.MESSAGES ?? 2000)
 const seed = Number(process.env.SEED ?? 20261124)
-
-function dice(state) {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
-
-// Everything that was offered, by chat, in the order of offering.
-class Oracle {
-  constructor() {
-    this.offered = new Map()
-  }
-  offer(chat, text) {
-    if (!this.offered.has(chat)) this.offered.set(chat, [])
-    this.offered.get(chat).push(text)
-  }
-  judge(receiver) {
-    const got = new Map()
-    const ids = new Map()
-    const faults = []
-    for (const event of receiver.events) {
-      if (event.type !== 'message' || event.data.kind !== 'text' || event.data.from_me) continue
-      const chat = event.data.sender.pn
-      const text = event.data.text.body
-      const key = `${chat}/${text}`
-      if (ids.has(key) && ids.get(key) !== event.id) faults.push(`${key} has two ids`)
-      ids.set(key, event.id)
-      if (!got.has(chat)) got.set(chat, [])
-      got.get(chat).push(text)
-    }
-    let missing = 0
-    for (const [chat, texts] of this.offered) {
-      const arrived = got.get(chat) ?? []
-      const have = new Set(arrived)
-      for (const text of texts) if (!have.has(text)) missing++
-      const expected = texts.filter(text => have.has(text))
-      if (JSON.stringify(arrived) !== JSON.stringify(expected)) {
-        const at = arrived.findIndex((text, i) => text !== expected[i])
-        faults.push(`order broken in ${chat} at ${at}: ${arrived.slice(at, at + 3)} for ${expected.slice(at, at + 3)}`)
-      }
-    }
-    const undecryptable = receiver.events.filter(event => event.type === 'message.undecryptable').length
-    return { missing, faults, undecryptable }
-  }
-}
 
 // `unsafe`: the switch that breaks the promise, on from the second life.
 async function run({ kills, messages, unsafe = {}, withBaileys = true, patience = 120000 }) {
@@ -73,7 +26,7 @@ async function run({ kills, messages, unsafe = {}, withBaileys = true, patience 
   const oracle = new Oracle()
   const receiver = await new Receiver().listen()
   let down = false
-  receiver.answer = () => (down ? 503 : 200)
+  receiver.answer = () => (down ? 500 : 200)
   const sandbox = await startSandbox(dir)
   const bridge = new Bridge(dir, sandbox, { extra: { webhook: { allow_private_targets: ['127.0.0.0/8'], schedule: ['0s', '1s', '1s', '2s', '2s', '2s', '2s', '5s', '5s', '5s', '5s'] } } })
   const started = Date.now()
@@ -133,7 +86,7 @@ async function run({ kills, messages, unsafe = {}, withBaileys = true, patience 
       report.kills++
       down = report.kills % 3 === 0 && report.kills < kills
       const cut = report.kills % 2 === 1 && report.kills < kills
-      await bridge.start({ ...unsafe, ...(cut ? bridge.powerCut(1 + Math.floor(random() * 1e9)) : {}) })
+      await bridge.start({ ...unsafe, ...(cut ? bridge.faults({ hold: 1 + Math.floor(random() * 1e9) }) : {}) })
       if (cut) report.power_cuts++
     }
     await writers
@@ -142,7 +95,8 @@ async function run({ kills, messages, unsafe = {}, withBaileys = true, patience 
     try {
       await eventually('all messages at the receiver', () => oracle.judge(receiver).missing === 0, patience)
     } catch { /* judged below */ }
-    Object.assign(report, oracle.judge(receiver), {
+    const { missing, faults, undecryptable } = oracle.judge(receiver)
+    Object.assign(report, { missing, faults, undecryptable }, {
       total,
       attempts: receiver.requests.length,
       repeats: receiver.requests.length - receiver.seen.size,

@@ -180,7 +180,8 @@ class Phone final : public Port {
 
   // phone_peer.cc: between the devices of one account
   void take_peer(const Arrived& arrived, ByteView message);
-  void send_peer(uint16_t device, Bytes message);
+  // `again`: the id and the count of a message that could not be read.
+  void send_peer(uint16_t device, Bytes message, std::string again = "", int count = 0);
   void share_app_state_key(uint16_t device);
   void welcome();
 

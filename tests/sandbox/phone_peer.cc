@@ -46,22 +46,24 @@ void Phone::welcome() {
   }
 }
 
-void Phone::send_peer(uint16_t device, Bytes message) {
+void Phone::send_peer(uint16_t device, Bytes message, std::string again, int count) {
   const node::Jid to = my_jid(account_.lid_migrated).with_device(device);
-  const auto go = [this, to, message = std::move(message)] {
+  const auto go = [this, to, message = std::move(message), again = std::move(again), count] {
     auto enc = encrypt_to(to, message);
     if (!enc) return;
+    if (!again.empty()) enc->set("count", count);
     SentMessage entry;
-    entry.id = new_message_id();
+    entry.id = again.empty() ? new_message_id() : again;
     entry.to = to;
     entry.message = message;
     entry.peer = true;
     entry.t = world_.now_s();
+    if (SentMessage* before = find_sent(again)) entry.retries = before->retries;
     node::Node stanza("message");
     stanza.set("id", entry.id).set("to", to).set("type", "text").set("category", "peer");
     stanza.set("push_priority", "high");
     stanza.add(node::Node("meta").set("appdata", "default")).add(std::move(*enc));
-    sent_order_.push_back(entry.id);
+    if (again.empty()) sent_order_.push_back(entry.id);
     SentMessage& kept = sent_[entry.id] = std::move(entry);
     dispatch(kept, std::move(stanza));
   };

@@ -54,7 +54,7 @@ void Phone::handle_retry(const node::Node& receipt) {
   if (++message->retries[requester.text()] > kMostResends) return;
   if (message->to.is_group()) keys_.holders(message->to.text()).erase(address(requester));
   if (!repair(address(requester), receipt, count, requester)) return;
-  if (message->peer) return send_peer(requester.device, message->message);
+  if (message->peer) return send_peer(requester.device, message->message, id, count);
   const auto again = [this, id, to = *from, requester, count] { resend(id, to, requester, count); };
   if (keys_.has_session(address(requester))) return again();
   ask_keys({requester}, "retry", again);

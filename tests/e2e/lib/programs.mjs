@@ -226,9 +226,16 @@ export class Bridge {
   setupToken() {
     return this.program.line(/setup token[^:]*: (\S+)/).then(match => match[1])
   }
-  // The environment of a life that ends in a power cut when it is killed (tests/faults/power_cut.cc).
-  powerCut(tear) {
-    return { LD_PRELOAD: join(binDir, 'libpower_cut.so'), POWER_CUT_DIR: this.data, POWER_CUT_TEAR: String(tear) }
+  // The environment of a life with faults (tests/faults/interpose.cc). `hold`: a kill is a power cut, torn by that seed;
+  // `at`, `deed`: what happens at which call; `counter`: a file that counts the calls.
+  faults({ hold, at, deed, counter } = {}) {
+    return {
+      LD_PRELOAD: join(binDir, 'libfaults.so'),
+      FAULT_DIR: this.data,
+      ...(hold === undefined ? {} : { FAULT_HOLD: '1', FAULT_TEAR: String(hold) }),
+      ...(at === undefined ? {} : { FAULT_AT: String(at), FAULT_DO: deed }),
+      ...(counter === undefined ? {} : { FAULT_COUNTER: counter })
+    }
   }
   kill() {
     return this.program.kill('SIGKILL')
