@@ -34,10 +34,18 @@ int run(int argc, char** argv) {
   auto* serve_command = with_config(app.add_subcommand("serve", "Run the service"));
   serve_command->add_flag("--check", check, "Validate the configuration and exit");
 
-  auto* key = app.add_subcommand("key", "Root keys")->require_subcommand(1);
+  auto* key = app.add_subcommand("key", "Keys of the store")->require_subcommand(1);
   std::string key_path;
   auto* key_make = key->add_subcommand("new", "Write a new root key into a file");
   key_make->add_option("--out", key_path, "File to create, mode 0600")->required();
+
+  auto* key_turn = with_config(
+      key->add_subcommand("rotate", "Change a key of the store, while the service is stopped"));
+  KeyRotation rotation;
+  key_turn->add_option("--what", rotation.what, "root, kek or data")->required();
+  key_turn->add_option("--to", rotation.to, "With root: source of the new root key");
+  key_turn->add_option("--organization", rotation.organization,
+                       "With data: only this organization's key");
 
   auto* token = app.add_subcommand("token", "API tokens, while the service is stopped")
                     ->require_subcommand(1);
@@ -117,6 +125,7 @@ int run(int argc, char** argv) {
   }
   const auto config = config_or_complain(config_path);
   if (!config) return kExitUsage;
+  if (key_turn->parsed()) return key_rotate(*config, rotation);
   if (token_make->parsed()) return token_create(*config, wish);
   if (user_make->parsed()) return user_create(*config, email, password_file);
   if (audit_check->parsed()) return audit_verify(*config, export_path);

@@ -23,7 +23,8 @@ bool unsafe(const char* name) {
 }  // namespace
 
 tl::expected<std::unique_ptr<storage::RocksStore>, std::string> open_store(const Config& config,
-                                                                           BlockingPool& disk) {
+                                                                           BlockingPool& disk,
+                                                                           StoreWish wish) {
   if (config.storage.engine != "rocksdb") {
     return tl::unexpected<std::string>(
         "storage.engine: only rocksdb is built in; set it to rocksdb");
@@ -37,6 +38,8 @@ tl::expected<std::unique_ptr<storage::RocksStore>, std::string> open_store(const
   options.path = config.storage.path;
   options.root_key = config.storage.root_key;
   options.disk = &disk;
+  options.keep_root_key = wish.keep_root_key;
+  options.given_root_key = std::move(wish.given);
   // Mutation switches of the crash tests: without them they could not prove that they see a loss.
   options.unsafe_no_sync_for_tests = unsafe("WASLO_UNSAFE_NO_SYNC_FOR_TESTS");
   options.unsafe_marks_first_for_tests = unsafe("WASLO_UNSAFE_MARKS_FIRST_FOR_TESTS");

@@ -45,7 +45,10 @@ Committer::Group Committer::next_group() {
   size_t bytes = 0;
   while (!queue_.empty() && group.size() < options_.most_commits) {
     const size_t more = queue_.front()->size();
-    if (!group.empty() && bytes + more > options_.most_bytes) break;
+    if (!group.empty() &&
+        (bytes + more > options_.most_bytes || queue_.front()->reads_database())) {
+      break;
+    }
     bytes += more;
     group.push_back(std::move(queue_.front()));
     queue_.pop_front();

@@ -33,6 +33,9 @@ class CommitWork {
   // Adds the rows. On an error the batch is rolled back to before this call, and finish() gets it.
   virtual Result<void> add_to(rocksdb::WriteBatch& batch) = 0;
   virtual void finish(Result<void> outcome) = 0;  // must not block
+  // It looks at the database in add_to(), so what came before it must be written already: it begins
+  // a group. What follows it in the group is written over what it adds.
+  virtual bool reads_database() const { return false; }
 };
 
 struct CommitterOptions {

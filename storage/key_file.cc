@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "storage/kill_point.h"
 #include "storage/store.h"
 
 namespace wab::storage {
@@ -55,6 +56,26 @@ Result<void> write_new(const std::string& path, ByteView content, int flags) {
   return ok();
 }
 
+bool overwrite(int fd) {
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) return false;
+  const Bytes zeros(static_cast<size_t>(info.st_size), 0);
+  return write_all(fd, zeros) && ::fsync(fd) == 0;
+}
+
+Result<void> destroy_one(const std::string& path) {
+  {
+    const Fd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!file.valid()) {
+      return errno == ENOENT ? Result<void>() : fail(StoreError::io, "key file open");
+    }
+    if (!overwrite(file.get())) return fail(StoreError::io, "key file overwrite");
+  }
+  kill_point("key file overwritten");
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail(StoreError::io, "key unlink");
+  return ok();
+}
+
 }  // namespace
 
 Result<Bytes> read_file(const std::string& path, size_t limit) {
@@ -83,10 +104,20 @@ Result<Bytes> read_file(const std::string& path, size_t limit) {
 Result<void> write_file_atomic(const std::string& path, ByteView content) {
   const std::string temporary = path + ".tmp";
   TRY_VOID(write_new(temporary, content, O_TRUNC));
+  kill_point("key file written beside");
   if (::rename(temporary.c_str(), path.c_str()) != 0) {
     return fail(StoreError::io, "key file rename");
   }
   return sync_parent(path);
+}
+
+Result<void> replace_file(const std::string& path, ByteView content) {
+  const Fd old(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+  TRY_VOID(write_file_atomic(path, content));
+  kill_point("key file replaced");
+  // The new one is in force either way; what cannot be overwritten is at least unlinked.
+  if (old.valid()) (void)overwrite(old.get());
+  return ok();
 }
 
 Result<void> create_file(const std::string& path, ByteView content) {
@@ -95,20 +126,8 @@ Result<void> create_file(const std::string& path, ByteView content) {
 }
 
 Result<void> destroy_file(const std::string& path) {
-  {
-    const Fd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (!file.valid()) {
-      if (errno == ENOENT) return sync_parent(path);
-      return fail(StoreError::io, "key file open");
-    }
-    struct stat info {};
-    if (::fstat(file.get(), &info) != 0) return fail(StoreError::io, "key file stat");
-    const Bytes zeros(static_cast<size_t>(info.st_size), 0);
-    if (!write_all(file.get(), zeros) || ::fsync(file.get()) != 0) {
-      return fail(StoreError::io, "key file overwrite");
-    }
-  }
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail(StoreError::io, "key unlink");
+  TRY_VOID(destroy_one(path + ".tmp"));
+  TRY_VOID(destroy_one(path));
   return sync_parent(path);
 }
 

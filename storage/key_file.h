@@ -13,9 +13,13 @@ namespace wab::storage {
 Result<Bytes> read_file(const std::string& path, size_t limit);
 // Temporary file, fsync, rename, fsync of the directory. Mode 0600.
 Result<void> write_file_atomic(const std::string& path, ByteView content);
+// The same, and then the bytes of the file that stood there are overwritten: what they were sealed
+// under may be about to go.
+Result<void> replace_file(const std::string& path, ByteView content);
 // Creates a file that must not exist yet. Mode 0600, synced with its directory.
 Result<void> create_file(const std::string& path, ByteView content);
-// Overwrites with zeros, syncs, unlinks, syncs the directory. Absent is success.
+// Overwrites with zeros, syncs, unlinks, syncs the directory; what an interrupted write left beside
+// it too. Absent is success.
 Result<void> destroy_file(const std::string& path);
 // With parents, mode 0700.
 Result<void> make_private_directory(const std::string& path);

@@ -56,6 +56,7 @@ std::optional<size_t> key_wrap(ByteView key, ByteView in, MutableBytes out, bool
 }  // namespace
 
 Result<Bytes> Keyring::wrap_key(const OrgId& org, const SecretKey32& half, uint32_t term) const {
+  const std::shared_lock lock(mutex_);
   const auto found = terms_.find(term);
   if (found == terms_.end()) return fail(StoreError::unsealed, "key term");
   const std::string info = "wrap|" + org.text() + "|" + std::to_string(term);
@@ -68,9 +69,10 @@ Result<Bytes> Keyring::wrap_key(const OrgId& org, const SecretKey32& half, uint3
 
 Result<Bytes> Keyring::wrap(const OrgId& org, const SecretKey32& half,
                             const SecretKey32& data_key) const {
-  TRY(Bytes key, wrap_key(org, half, current_term_));
+  const uint32_t term = current_term();
+  TRY(Bytes key, wrap_key(org, half, term));
   Bytes out;
-  put_be32(out, current_term_);
+  put_be32(out, term);
   out.resize(4 + kWrappedKey + 8);
   const auto size = key_wrap(key, data_key.reveal(), MutableBytes(out).subspan(4), true);
   wipe(key);

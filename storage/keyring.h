@@ -10,13 +10,19 @@
 // changes: event ids and key hashes derive from it. The generation grows with each rewrite, so that
 // an old keyring put back in place is noticed (the store remembers the highest it has seen).
 //
-// Blocking; immutable after open() except for the files of half keys. Any thread.
+// Rotation (README, "Rotation") rewrites the keyring: under another root key, with a further term,
+// or without the terms that nothing names any more. The file that stood there is overwritten.
+//
+// Blocking. Any thread; rotations one at a time.
 #pragma once
 
 #include <chrono>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <shared_mutex>
 #include <string>
+#include <vector>
 
 #include "storage/base/clock.h"
 #include "storage/base/ids.h"
@@ -37,6 +43,8 @@ struct KeyringOptions {
   PassphraseCost passphrase_cost;
   std::chrono::milliseconds exec_limit{10'000};
   Random* random = nullptr;  // system_random() when null
+  // Instead of reading the source: what it would have given (the service was unsealed with it).
+  std::shared_ptr<const LockedSecret> given;
 };
 
 class Keyring {
@@ -48,22 +56,40 @@ class Keyring {
                                                std::string& message);
 
   const ByteArray<16>& deployment() const { return deployment_; }
-  uint64_t generation() const { return generation_; }
-  uint32_t current_term() const { return current_term_; }
+  uint64_t generation() const;
+  uint32_t current_term() const;
+  std::vector<uint32_t> terms() const;  // more than one while a rotation is not finished
   // A sentence for the log when the root key lies beside the data it protects; else "".
   const std::string& warning() const { return warning_; }
 
   // BLAKE2b-256 under the id key: stable for the life of the deployment.
   ByteArray<32> keyed_hash(const OrgId& org, std::string_view purpose, ByteView data) const;
 
+  // The root key is forgotten after opening; a rotation reads its source once more. StoreError::
+  // root_key when that is not the key that the keyring is sealed under.
+  Result<void> recall_root(const KeyringOptions& options, std::string& message);
+  bool has_root() const { return root_ != nullptr; }
+  void forget_root() { root_.reset(); }
+  // With the root key at hand. Seals the keyring under the root key of another source.
+  Result<void> change_root(const KeyringOptions& to, std::string& message);
+  // A new term, which everything is sealed and wrapped under from now on.
+  Result<void> begin_term();
+  // Forgets all terms but the current one; only when nothing names them.
+  Result<void> drop_old_terms();
+
   bool has_half_keys() const;
+  Result<std::vector<OrgId>> half_key_owners() const;
+  // The term that a half key is sealed under; StoreError::not_found without one.
+  Result<uint32_t> half_key_term(const OrgId& org) const;
+  // Seals it under the current term if it is not; nothing when there is none.
+  Result<void> renew_half_key(const OrgId& org);
   // StoreError::not_found when the organization has none; ::unsealed when it does not open.
   Result<SecretKey32> half_key(const OrgId& org) const;
   // The existing one, or a new one durable on return.
   Result<SecretKey32> make_half_key(const OrgId& org);
   Result<void> destroy_half_key(const OrgId& org);
 
-  // The wrapped form names its term, so that earlier terms stay readable.
+  // The wrapped form names its term in front, so that earlier terms stay readable.
   Result<Bytes> wrap(const OrgId& org, const SecretKey32& half, const SecretKey32& data_key) const;
   Result<SecretKey32> unwrap(const OrgId& org, const SecretKey32& half, ByteView wrapped) const;
 
@@ -72,22 +98,30 @@ class Keyring {
     LockedSecret key;
     UnixMillis created;
   };
+  using Terms = std::map<uint32_t, Term>;
   Keyring(std::string directory, Random& random)
       : directory_(std::move(directory)), random_(random) {}
   Result<Bytes> wrap_key(const OrgId& org, const SecretKey32& half, uint32_t term) const;
   std::string half_key_path(const OrgId& org) const;
-  Result<void> create(const LockedSecret& root, ByteView header);
-  Result<void> unlock(const LockedSecret& root, ByteView file, std::string& message);
-  Bytes encode_body() const;
+  Result<Bytes> seal_half_key(const OrgId& org, const SecretKey32& half) const;
+  Result<void> create(ByteView header);
+  Result<void> unlock(ByteView file, std::string& message);
+  // Writes the file with the next generation; `header` without one. Nothing changes in memory but
+  // that number.
+  Result<void> save(const LockedSecret& root, ByteView header, uint32_t current, bool all_terms);
+  Bytes encode_body(uint32_t current, bool all_terms) const;
   bool decode_body(ByteView body);
 
   std::string directory_;
   Random& random_;
   ByteArray<16> deployment_{};
+  Bytes header_;                     // of the file, with the parameters of a passphrase
+  mutable std::shared_mutex mutex_;  // terms, current term, generation
   uint64_t generation_ = 0;
   uint32_t current_term_ = 0;
-  std::map<uint32_t, Term> terms_;
-  std::unique_ptr<LockedSecret> id_key_;
+  Terms terms_;
+  mutable std::mutex files_;  // of half keys: one is never written after it was destroyed
+  std::unique_ptr<LockedSecret> id_key_, root_;
   std::string warning_;
 };
 

@@ -5,12 +5,10 @@
 namespace wab::storage {
 namespace {
 
-SecretKey32 derive(ByteView key, std::string_view purpose, uint8_t column) {
+void derive(ByteView key, std::string_view purpose, uint8_t column, MutableBytes out) {
   Bytes info = to_bytes(purpose);
   info.push_back(column);
-  SecretKey32 out;
-  crypto_generichash(out.fill().data(), 32, info.data(), info.size(), key.data(), key.size());
-  return out;
+  crypto_generichash(out.data(), out.size(), info.data(), info.size(), key.data(), key.size());
 }
 
 ByteArray<16> keyed(ByteView key, uint8_t column, ByteView first, ByteView second) {
@@ -30,22 +28,26 @@ ByteArray<16> keyed(ByteView key, uint8_t column, ByteView first, ByteView secon
 }  // namespace
 
 OrgKeys::OrgKeys(SecretKey32 index, const std::vector<DataKey>& data_keys)
-    : index_(std::move(index)), mac_(derive(index_.reveal(), "mac", 0)) {
+    : keys_(kVersionsAt + data_keys.size() * kSealedColumns * 32) {
+  const ByteView given = index.reveal();
+  std::copy(given.begin(), given.end(), keys_.fill().begin());
+  derive(given, "mac", 0, keys_.fill().subspan(kMacAt, 32));
   versions_.reserve(data_keys.size());
+  size_t at = kVersionsAt;
   for (const DataKey& data_key : data_keys) {
-    Version& version = versions_.emplace_back();
-    version.version = data_key.version;
-    for (uint8_t column = 1; column <= kSealedColumns; ++column) {
-      version.columns[column - 1] = derive(data_key.key.reveal(), "seal", column);
+    versions_.push_back(data_key.version);
+    for (uint8_t column = 1; column <= kSealedColumns; ++column, at += 32) {
+      derive(data_key.key.reveal(), "seal", column, keys_.fill().subspan(at, 32));
     }
   }
 }
 
 ByteView OrgKeys::column_key(Column column, uint32_t version) const {
-  const size_t at = static_cast<size_t>(column) - 1;
-  if (at >= kSealedColumns) return {};
-  for (auto known = versions_.rbegin(); known != versions_.rend(); ++known) {
-    if (known->version == version) return known->columns[at].reveal();
+  const size_t of_column = static_cast<size_t>(column) - 1;
+  if (of_column >= kSealedColumns) return {};
+  for (size_t i = versions_.size(); i-- > 0;) {
+    if (versions_[i] != version) continue;
+    return keys_.reveal().subspan(kVersionsAt + (i * kSealedColumns + of_column) * 32, 32);
   }
   return {};
 }
@@ -55,11 +57,11 @@ ByteArray<16> OrgKeys::blind(Column column, ByteView session, uint8_t kind,
   ByteArray<17> place;
   std::copy(session.begin(), session.end(), place.begin());
   place[16] = kind;
-  return keyed(index_.reveal(), static_cast<uint8_t>(column), place, view(name));
+  return keyed(index(), static_cast<uint8_t>(column), place, view(name));
 }
 
 ByteArray<16> OrgKeys::mac(Column column, ByteView key, ByteView value) const {
-  return keyed(mac_.reveal(), static_cast<uint8_t>(column), key, value);
+  return keyed(mac_key(), static_cast<uint8_t>(column), key, value);
 }
 
 std::shared_ptr<const OrgKeys> OrgKeyCache::find(const OrgId& org) {
@@ -68,13 +70,25 @@ std::shared_ptr<const OrgKeys> OrgKeyCache::find(const OrgId& org) {
   return found == nullptr ? nullptr : *found;
 }
 
-void OrgKeyCache::put(const OrgId& org, std::shared_ptr<const OrgKeys> keys) {
+uint64_t OrgKeyCache::epoch() const {
   const std::lock_guard lock(mutex_);
+  return epoch_;
+}
+
+void OrgKeyCache::put(const OrgId& org, std::shared_ptr<const OrgKeys> keys, uint64_t epoch) {
+  const std::lock_guard lock(mutex_);
+  if (epoch == epoch_) entries_.put(org, std::move(keys), 1);
+}
+
+void OrgKeyCache::replace(const OrgId& org, std::shared_ptr<const OrgKeys> keys) {
+  const std::lock_guard lock(mutex_);
+  ++epoch_;
   entries_.put(org, std::move(keys), 1);
 }
 
 void OrgKeyCache::forget(const OrgId& org) {
   const std::lock_guard lock(mutex_);
+  ++epoch_;
   entries_.erase(org);
 }
 

@@ -289,4 +289,28 @@ rocksdb::Status RocksDatabase::write(rocksdb::WriteBatch& batch, bool sync) {
   return db_->Write(options, &batch);
 }
 
+Result<void> RocksDatabase::note_generation(uint64_t generation) {
+  rocksdb::WriteBatch batch;
+  batch.Put(handles_[0], kGenerationRow, slice(be64(generation)));
+  return write(batch, true).ok() ? ok() : fail(StoreError::io, "generation row");
+}
+
+Result<void> RocksDatabase::scrub(const std::vector<Column>& columns, ByteView from,
+                                  ByteView below) {
+  rocksdb::FlushOptions flush;
+  flush.wait = true;
+  const std::vector<rocksdb::ColumnFamilyHandle*> all(handles_.begin(), handles_.end());
+  if (!db_->Flush(flush, all).ok()) return fail(StoreError::io, "flush");
+  rocksdb::CompactRangeOptions compact;
+  compact.exclusive_manual_compaction = false;
+  compact.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+  const rocksdb::Slice begin = slice(from), end = slice(below);
+  for (const Column each : columns) {
+    const auto done = db_->CompactRange(compact, column(each), from.empty() ? nullptr : &begin,
+                                        below.empty() ? nullptr : &end);
+    if (!done.ok()) return fail(StoreError::io, "compaction");
+  }
+  return ok();
+}
+
 }  // namespace wab::storage

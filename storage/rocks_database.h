@@ -56,6 +56,11 @@ class RocksDatabase {
   // Of the keys in [from, below), with what is not yet in files.
   uint64_t approximate_size(Column column, ByteView from, ByteView below) const;
   rocksdb::Status write(rocksdb::WriteBatch& batch, bool sync);
+  // The highest generation of the keyring that this database has seen; durable on return.
+  Result<void> note_generation(uint64_t generation);
+  // Takes overwritten and deleted values in [from, below) off the disk, and the logs they stood in.
+  // Blocks for as long as it takes.
+  Result<void> scrub(const std::vector<Column>& columns, ByteView from, ByteView below);
   uint64_t sequence() const { return db_->GetLatestSequenceNumber(); }
 
  private:

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "storage/committer.h"
+#include "storage/key_worker.h"
 #include "storage/keyring.h"
 #include "storage/org_keys.h"
 #include "storage/rocks_database.h"
@@ -37,6 +38,11 @@ struct RocksStore::Impl {
   using Keys = std::shared_ptr<const OrgKeys>;
   // Blocking, any thread. Null when the organization has no keys yet, so no rows.
   Result<Keys> load_keys(const OrgId& org);
+  // The same from the disk, whatever the cache holds.
+  Result<Keys> read_keys(const OrgId& org);
+  Keys derive_keys(const OrgId& org, const SecretKey32& half,
+                   const std::vector<OrgKeys::DataKey>& data_keys) const;
+  Result<std::vector<OrgKeys::DataKey>> read_data_keys(const OrgId& org, const SecretKey32& half);
   // Committer's thread: as above, but makes them. Their row joins the next write.
   Result<Keys> make_keys(const OrgId& org);
 
@@ -46,8 +52,14 @@ struct RocksStore::Impl {
   Result<Bytes> open_value(const OrgKeys& keys, Column column, const OrgId& org,
                            const SessionId& session, ByteView key, ByteView value);
 
+  // A sealed value under the newest key instead, its number unchanged.
+  Result<Bytes> reseal_value(const OrgKeys& from, const OrgKeys& to, Column column,
+                             const OrgId& org, const SessionId& session, ByteView key,
+                             ByteView value);
+
   // Why calls of this scope are refused, if they are.
   Result<void> admit(const Scope& scope);
+  bool is_erased(const OrgId& org);
   // Logs; puts a session in quarantine (an organization's own rows have none: they only fail).
   tl::unexpected<Error> distrust(const OrgId& org, const SessionId& session, Column column,
                                  const char* where);
@@ -56,6 +68,26 @@ struct RocksStore::Impl {
   // Committer's thread. The last position given in this organization.
   Result<uint64_t*> last_position(const OrgId& org);
   bool write(rocksdb::WriteBatch& batch, std::string& reason);
+
+  // Rotation, on the worker's thread (rocks_rotate.cc).
+  void resume_walks();  // posts a job for each organization whose walk has not ended
+  void post_walk(const OrgId& org);
+  void walk(const OrgId& org);
+  // False when the walk is over, or cannot go on now.
+  Result<bool> walk_step(const OrgId& org);
+  Result<bool> seal_step(const OrgId& org, Walk walk);
+  Result<bool> verify_step(const OrgId& org, Walk walk);
+  Result<bool> clean_step(const OrgId& org, const Walk& walk);
+  // Through the committer; StoreError::busy when the store closes meanwhile.
+  Result<void> commit_and_wait(std::unique_ptr<class KeyTask> task);
+  // A new key-encryption key; the root key is at hand. finish_terms() ends an interrupted one too.
+  // False when keys of an organization do not open, so that the old one must stay.
+  Result<bool> rotate_term();
+  Result<bool> finish_terms();
+  Result<bool> leave_old_terms(uint32_t current);
+  Result<bool> names_old_term(uint32_t current);
+  Result<void> with_root(std::string& message, std::function<Result<void>()> work);
+  Result<std::vector<OrgId>> organizations_with_keys();
 
   // Blocking reads, on the disk pool.
   Result<std::vector<std::optional<Bytes>>> read_rows(const Scope& scope,
@@ -90,13 +122,19 @@ struct RocksStore::Impl {
   std::unordered_set<OrgId> erased;
   std::atomic<bool> any_refused{false};
 
+  mutable std::mutex rotation_mutex;
+  std::map<OrgId, DataKeyRotation> rotations;
+
   // Committer's thread only.
+  std::unordered_map<OrgId, Keys> rotated;  // whose write version changed since opening
   std::unordered_map<OrgId, uint64_t> positions;
   std::vector<std::pair<Bytes, Bytes>> new_key_rows;
 
   std::unique_ptr<BlockingPool> own_disk;
   BlockingPool* disk;
+  std::atomic<bool> dead{false};  // after a fatal write that the process survived
   std::unique_ptr<Committer> committer;
+  KeyWorker worker;
 };
 
 }  // namespace wab::storage

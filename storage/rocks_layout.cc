@@ -82,6 +82,42 @@ Bytes wrapped_key_key(const OrgId& org, uint32_t version) {
   return concat({org.bytes(), be32(version)});
 }
 
+Bytes walk_key(const OrgId& org) { return concat({org.bytes(), view("w")}); }
+
+Bytes encode_walk(const Walk& walk) {
+  Bytes out;
+  out.push_back(static_cast<uint8_t>(walk.phase));
+  put_be32(out, walk.target);
+  out.push_back(walk.column);
+  put_be64(out, walk.sealed);
+  put_be64(out, walk.unreadable);
+  append(out, walk.after);
+  return out;
+}
+
+std::optional<Walk> decode_walk(ByteView value) {
+  if (value.size() < 22 || value.size() > 22 + 128) return std::nullopt;
+  Walk walk;
+  walk.phase = static_cast<Walk::Phase>(value[0]);
+  walk.target = read_be32(value.subspan(1));
+  walk.column = value[5];
+  walk.sealed = read_be64(value.subspan(6));
+  walk.unreadable = read_be64(value.subspan(14));
+  walk.after = to_bytes(value.subspan(22));
+  if (value[0] < 1 || value[0] > 3 || walk.column < 1 || walk.column > kSealedColumns) {
+    return std::nullopt;
+  }
+  return walk;
+}
+
+std::optional<SessionId> session_of(Column column, ByteView key) {
+  const size_t size = column == Column::rows ? 49 : column == Column::events ? 40 : 56;
+  if (key.size() != size) return std::nullopt;
+  return SessionId(*to_array<16>(key.subspan(column == Column::deliveries ? 32 : 16, 16)));
+}
+
+size_t envelope_at(Column column) { return column == Column::events ? kPositionHeader : 0; }
+
 Bytes encode_row(const Row& row) {
   Bytes out;
   out.reserve(4 + row.key.name.size() + row.value.size());

@@ -7,6 +7,7 @@
 //   positions   org 16 | position 8                              session 16 | seq 8
 //               org 16 | 0                                       last position given (8)
 //   keys        org 16 | version 4                               wrapped data key (key_wrap.cc)
+//               org 16 | 'w'                                     how far its rotation is (Walk)
 //
 // Integers are big endian, so that byte order is number order.
 #pragma once
@@ -31,6 +32,7 @@ Bytes position_key(const OrgId& org, uint64_t position);
 Bytes endpoint_prefix(const OrgId& org, const EndpointId& endpoint);
 Bytes delivery_key(const OrgId& org, const DeliveryKey& key);
 Bytes wrapped_key_key(const OrgId& org, uint32_t version);
+Bytes walk_key(const OrgId& org);
 
 // Plaintexts. Decoders answer nothing for bytes that no encoder made.
 Bytes encode_row(const Row& row);
@@ -52,6 +54,25 @@ inline constexpr size_t kPositionHeader = 24;
 // The header that the committer puts in front of a sealed event.
 Bytes encode_position(const OrgKeys& keys, ByteView key, uint64_t position);
 std::optional<PositionedEvent> decode_position(const OrgKeys& keys, ByteView key, ByteView value);
+
+// How far the rotation of an organization's data key is. Not authenticated: whoever changes it
+// makes the walk begin again or not end, and the old key is dropped only after a look at every
+// record.
+struct Walk {
+  enum class Phase : uint8_t { seal = 1, verify = 2, clean = 3 };
+  Phase phase = Phase::seal;
+  uint32_t target = 0;  // the version that everything is to be sealed under
+  uint8_t column = static_cast<uint8_t>(Column::rows);
+  uint64_t sealed = 0, unreadable = 0;  // records so far
+  Bytes after;                          // the last key of `column` that is done
+};
+Bytes encode_walk(const Walk& walk);
+std::optional<Walk> decode_walk(ByteView value);
+
+// Whose record it is, of a key in rows, events or deliveries; nothing for a key of another size.
+std::optional<SessionId> session_of(Column column, ByteView key);
+// Where its envelope begins in the value.
+size_t envelope_at(Column column);
 
 struct EventPlace {
   SessionId session;

@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kDiskThreads = 2;
 constexpr size_t kDiskQueue = 1024;
+constexpr size_t kMostVersions = 32;  // of data keys at a time; two is usual while one rotates
 
 const char* column_name(Column column) {
   switch (column) {
@@ -79,6 +80,7 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options, std::
   keyring_options.passphrase_cost = options.passphrase_cost;
   keyring_options.exec_limit = options.exec_limit;
   keyring_options.random = options.random;
+  keyring_options.given = options.given_root_key;
   TRY(auto keyring, Keyring::open(keyring_options, !has_database, message));
   if (!keyring->warning().empty()) {
     log_warn("store.root_key_beside_data", {{"advice", keyring->warning()}});
@@ -89,8 +91,16 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options, std::
     return fail(StoreError::io, "database directory");
   }
   TRY(auto db, RocksDatabase::open(options, identity, keyring->has_half_keys(), message));
-  return std::unique_ptr<RocksStore>(new RocksStore(std::make_unique<Impl>(
-      std::move(options), std::move(lock), std::move(keyring), std::move(db))));
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(lock), std::move(keyring),
+                                     std::move(db));
+  if (const auto finished = impl->finish_terms(); !finished) {
+    message = "an interrupted rotation of the key-encryption key cannot be finished (" +
+              finished.error().describe() + "); check the disk and the keystore directory";
+    return fail(finished.error());
+  }
+  if (!impl->options.keep_root_key) impl->keyring->forget_root();
+  impl->resume_walks();
+  return std::unique_ptr<RocksStore>(new RocksStore(std::move(impl)));
 }
 
 RocksStore::RocksStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -122,35 +132,73 @@ RocksStore::Impl::Impl(RocksOptions opts, DirectoryLock held, std::unique_ptr<Ke
       std::abort();
     };
   }
+  committing.on_fatal = [this, otherwise = std::move(committing.on_fatal)](const auto& reason) {
+    otherwise(reason);
+    dead = true;
+  };
   committer = std::make_unique<Committer>(std::move(committing));
 }
 
 RocksStore::Impl::~Impl() {
+  worker.stop();
   committer.reset();
   own_disk.reset();
 }
 
-Result<RocksStore::Impl::Keys> RocksStore::Impl::load_keys(const OrgId& org) {
-  if (Keys cached = cache.find(org)) return cached;
-  std::vector<std::pair<uint32_t, Bytes>> wrapped;
+RocksStore::Impl::Keys RocksStore::Impl::derive_keys(
+    const OrgId& org, const SecretKey32& half,
+    const std::vector<OrgKeys::DataKey>& data_keys) const {
+  const auto index = SecretKey32::from(keyring->keyed_hash(org, "index", half.reveal()));
+  return std::make_shared<const OrgKeys>(index->clone(), data_keys);
+}
+
+Result<std::vector<OrgKeys::DataKey>> RocksStore::Impl::read_data_keys(const OrgId& org,
+                                                                       const SecretKey32& half) {
+  std::vector<OrgKeys::DataKey> data_keys;
+  std::optional<Error> wrong;
   const Bytes prefix = org_prefix(org), bound = upper_bound(prefix);
-  TRY_VOID(db->each(Column::keys, prefix, bound, [&wrapped](ByteView key, ByteView value) {
-    if (key.size() == 20) wrapped.emplace_back(read_be32(key.subspan(16)), to_bytes(value));
+  TRY_VOID(db->each(Column::keys, prefix, bound, [&](ByteView key, ByteView value) {
+    if (key.size() != 20) return true;
+    auto opened = keyring->unwrap(org, half, value);
+    if (!opened) wrong = opened.error();
+    if (data_keys.size() == kMostVersions) wrong = Error(StoreError::unsealed, "too many keys");
+    if (wrong) return false;
+    data_keys.push_back(OrgKeys::DataKey{read_be32(key.subspan(16)), std::move(*opened)});
     return true;
   }));
-  if (wrapped.empty()) return Keys();
-  const auto half = keyring->half_key(org);
-  if (!half) return distrust(org, SessionId(), Column::keys, "half key");
-  std::vector<OrgKeys::DataKey> data_keys;
-  for (const auto& [version, value] : wrapped) {
-    auto key = keyring->unwrap(org, *half, value);
-    if (!key) return distrust(org, SessionId(), Column::keys, "wrapped key");
-    data_keys.push_back(OrgKeys::DataKey{version, std::move(*key)});
+  if (wrong) return fail(*wrong);
+  return data_keys;
+}
+
+Result<RocksStore::Impl::Keys> RocksStore::Impl::read_keys(const OrgId& org) {
+  const Bytes prefix = org_prefix(org), bound = upper_bound(prefix);
+  for (;;) {
+    // A rotation of the key-encryption key that ends between two reads makes them disagree: again.
+    const uint64_t generation = keyring->generation();
+    bool any = false;
+    TRY_VOID(db->each(Column::keys, prefix, bound, [&any](ByteView key, ByteView) {
+      any = any || key.size() == 20;
+      return !any;
+    }));
+    if (!any) return Keys();
+    const auto half = keyring->half_key(org);
+    if (half) {
+      const auto data_keys = read_data_keys(org, *half);
+      if (data_keys && data_keys->empty()) return Keys();  // erased meanwhile
+      if (data_keys) return derive_keys(org, *half, *data_keys);
+      if (!data_keys.error().is(StoreError::unsealed)) return fail(data_keys.error());
+    }
+    if (keyring->generation() != generation) continue;
+    return distrust(org, SessionId(), Column::keys, half ? "wrapped key" : "half key");
   }
-  const auto index = SecretKey32::from(keyring->keyed_hash(org, "index", half->reveal()));
-  auto keys = std::make_shared<const OrgKeys>(index->clone(), data_keys);
-  cache.put(org, keys);
-  return Keys(std::move(keys));
+}
+
+Result<RocksStore::Impl::Keys> RocksStore::Impl::load_keys(const OrgId& org) {
+  if (Keys cached = cache.find(org)) return cached;
+  const uint64_t epoch = cache.epoch();
+  TRY(Keys keys, read_keys(org));
+  if (keys) cache.put(org, keys, epoch);
+  return keys;
 }
 
 Result<RocksStore::Impl::Keys> RocksStore::Impl::make_keys(const OrgId& org) {
@@ -162,10 +210,9 @@ Result<RocksStore::Impl::Keys> RocksStore::Impl::make_keys(const OrgId& org) {
   random.fill(data_keys[0].key.fill());
   TRY(Bytes wrapped, keyring->wrap(org, half, data_keys[0].key));
   new_key_rows.emplace_back(wrapped_key_key(org, 1), std::move(wrapped));
-  const auto index = SecretKey32::from(keyring->keyed_hash(org, "index", half.reveal()));
-  auto keys = std::make_shared<const OrgKeys>(index->clone(), data_keys);
-  cache.put(org, keys);
-  return Keys(std::move(keys));
+  Keys keys = derive_keys(org, half, data_keys);
+  cache.replace(org, keys);
+  return keys;
 }
 
 Result<Bytes> RocksStore::Impl::seal_value(const OrgKeys& keys, Column column, const OrgId& org,
@@ -182,7 +229,13 @@ Result<Bytes> RocksStore::Impl::open_value(const OrgKeys& keys, Column column, c
                                            const SessionId& session, ByteView key, ByteView value) {
   const auto header = peek(value);
   if (!header) return distrust(org, session, column, header.error().where());
-  const ByteView column_key = keys.column_key(column, header->key_version);
+  ByteView column_key = keys.column_key(column, header->key_version);
+  Keys newer;
+  if (column_key.empty() && header->key_version > keys.write_version()) {
+    // Sealed after these keys were looked up: a rotation began.
+    TRY(newer, read_keys(org));
+    if (newer) column_key = newer->column_key(column, header->key_version);
+  }
   if (column_key.empty()) return distrust(org, session, column, "unknown key version");
   SealContext context{keyring->deployment(), org.bytes(), session.bytes(),
                       static_cast<uint8_t>(column), key};
@@ -190,6 +243,27 @@ Result<Bytes> RocksStore::Impl::open_value(const OrgKeys& keys, Column column, c
   if (!opened) return distrust(org, session, column, opened.error().where());
   if (header->schema > kValueSchema) return distrust(org, session, column, "newer schema");
   return std::move(opened->plaintext);
+}
+
+Result<Bytes> RocksStore::Impl::reseal_value(const OrgKeys& from, const OrgKeys& to, Column column,
+                                             const OrgId& org, const SessionId& session,
+                                             ByteView key, ByteView value) {
+  TRY(EnvelopeHeader header, peek(value));
+  const ByteView column_key = from.column_key(column, header.key_version);
+  if (column_key.empty()) return fail(SealError::wrong_key, "unknown key version");
+  const SealContext context{keyring->deployment(), org.bytes(), session.bytes(),
+                            static_cast<uint8_t>(column), key};
+  TRY(Opened opened, storage::open(column_key, context, value));
+  header.key_version = to.write_version();
+  auto sealed = storage::seal(to.column_key(column, header.key_version), context, header,
+                              random.array<24>(), opened.plaintext);
+  wipe(opened.plaintext);
+  return sealed;
+}
+
+bool RocksStore::Impl::is_erased(const OrgId& org) {
+  const std::lock_guard guard(trust_mutex);
+  return erased.contains(org);
 }
 
 Result<void> RocksStore::Impl::admit(const Scope& scope) {

@@ -31,6 +31,9 @@ struct RocksOptions {
   PassphraseCost passphrase_cost;         // when a new store is made with passphrase:
   std::chrono::milliseconds exec_limit{10'000};
   Random* random = nullptr;  // system_random() when null
+  // Instead of reading the root key's source (the service was unsealed with it).
+  std::shared_ptr<const LockedSecret> given_root_key;
+  bool keep_root_key = false;  // in memory: for a command that rotates it
   // After the log line, once per session, from any thread: mark it FAILED.
   std::function<void(const OrgId&, const SessionId&)> on_quarantine;
 
@@ -45,6 +48,15 @@ struct RocksOptions {
 struct RocksStats {
   uint64_t commits = 0, groups = 0, bytes = 0;
   size_t largest_group = 0, queued = 0, quarantined = 0;
+};
+
+// How far the rotation of an organization's data key is.
+struct DataKeyRotation {
+  enum class State { sealing, verifying, cleaning, blocked };
+  OrgId org;
+  uint32_t to = 0;                      // the version that is written
+  State state = State::sealing;         // blocked: records do not open, so the old key is kept
+  uint64_t sealed = 0, unreadable = 0;  // records
 };
 
 // What the store holds, for the metrics.
@@ -83,6 +95,22 @@ class RocksStore final : public Store {
 
   awaitable<Result<uint64_t>> stored_bytes(OrgScope org) override;
 
+  // Rotation of keys; README, "Rotation". The service goes on meanwhile.
+  //
+  // A new data key seals what is written from now on. The rest is sealed anew in the background,
+  // also after a restart; then the old key is gone. True when it began, false when an earlier one
+  // still runs (a blocked one tries again) or there is nothing to rotate.
+  awaitable<Result<bool>> rotate_data_key(OrgScope org);
+  // Done on return. Reads the root key's source again, which env: does not allow. On error
+  // `message` holds a sentence.
+  awaitable<Result<void>> rotate_key_encryption_key(std::string& message);
+  // The keyring is sealed under the root key of source `to` from now on.
+  awaitable<Result<void>> rotate_root_key(std::string to, std::string& message);
+  std::vector<DataKeyRotation> rotations() const;  // not finished
+  uint32_t key_term() const;
+  // Blocks until nothing of this runs; for commands and tests.
+  void finish_rotations();
+
   // Whoever opened the store decides who may issue scopes.
   ScopeIssuer issuer() const { return ScopeIssuer(opener()); }
   const ByteArray<16>& deployment() const;
@@ -94,6 +122,7 @@ class RocksStore final : public Store {
   struct Impl;
   friend class CommitTask;
   friend class EraseTask;
+  friend class KeyTask;
   explicit RocksStore(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

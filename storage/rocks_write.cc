@@ -71,8 +71,9 @@ class CommitTask final : public CommitWork {
     }
     for (const Op& op : ops_) {
       auto* const column = store_.db->column(op.column);
-      const auto status = op.erase ? batch.Delete(column, slice(op.key))
-                                   : batch.Put(column, slice(op.key), slice(op.value));
+      const auto status = op.does == Does::erase
+                              ? batch.Delete(column, slice(op.key))
+                              : batch.Put(column, slice(op.key), slice(op.value));
       if (!status.ok()) return fail(StoreError::io, "batch");
     }
     return add_events(batch);
@@ -87,10 +88,12 @@ class CommitTask final : public CommitWork {
   }
 
  private:
+  enum class Does { put, put_sealed, erase };
   struct Op {
     Column column;
-    bool erase;
+    Does does;
     Bytes key, value;
+    SessionId session = {};  // of a sealed value
   };
   struct SealedEvent {
     Bytes key, value;
@@ -103,9 +106,33 @@ class CommitTask final : public CommitWork {
       TRY(auto keys, store_.make_keys(owner_.org()));
       TRY_VOID(seal(std::move(keys)));
     }
+    TRY_VOID(renew());
     if (!events_.empty()) {
       TRY(last_, store_.last_position(owner_.org()));
     }
+    return ok();
+  }
+
+  // Sealed before a rotation of the data key began that stands before it in the queue: nothing may
+  // be written under the old key any more, or the walk could miss it.
+  Result<void> renew() {
+    const auto newer = store_.rotated.find(owner_.org());
+    if (newer == store_.rotated.end() || newer->second->write_version() <= keys_->write_version()) {
+      return ok();
+    }
+    const auto again = [&](Column column, const SessionId& session, ByteView key,
+                           Bytes& value) -> Result<void> {
+      TRY(value,
+          store_.reseal_value(*keys_, *newer->second, column, owner_.org(), session, key, value));
+      return ok();
+    };
+    for (Op& op : ops_) {
+      if (op.does == Does::put_sealed) TRY_VOID(again(op.column, op.session, op.key, op.value));
+    }
+    for (SealedEvent& event : events_) {
+      TRY_VOID(again(Column::events, event.session, event.key, event.value));
+    }
+    keys_ = newer->second;
     return ok();
   }
 
@@ -131,12 +158,14 @@ class CommitTask final : public CommitWork {
   }
 
   void put(Column column, Bytes key, Bytes value) {
-    ops_.push_back({column, false, std::move(key), std::move(value)});
+    ops_.push_back({column, Does::put, std::move(key), std::move(value)});
   }
-  void erase(Column column, Bytes key) { ops_.push_back({column, true, std::move(key), {}}); }
+  void erase(Column column, Bytes key) {
+    ops_.push_back({column, Does::erase, std::move(key), {}});
+  }
   Result<void> put_sealed(Column column, const SessionId& session, Bytes key, ByteView plaintext) {
     TRY(Bytes value, store_.seal_value(*keys_, column, owner_.org(), session, key, plaintext));
-    put(column, std::move(key), std::move(value));
+    ops_.push_back({column, Does::put_sealed, std::move(key), std::move(value), session});
     return ok();
   }
   Result<void> put_rows(const Scope& scope, const std::vector<Row>& rows) {
@@ -184,6 +213,7 @@ class EraseTask final : public CommitWork {
     }
     if (!org_.is_nil()) {
       store_.positions.erase(org_);
+      store_.rotated.erase(org_);
       std::erase_if(store_.new_key_rows, [this](const auto& row) {
         return std::equal(org_.bytes().begin(), org_.bytes().end(), row.first.begin());
       });

@@ -11,6 +11,12 @@ namespace wab::bridge {
 
 // keys.cc
 int key_new(const std::string& path);
+struct KeyRotation {
+  std::string what;          // "root", "kek" or "data"
+  std::string to;            // root: the source of the new root key
+  std::string organization;  // data: id, or "" for all and the deployment's own
+};
+int key_rotate(const Config& config, const KeyRotation& wish);
 // people.cc: prints the new token or user on standard output.
 struct NewToken {
   std::string organization;  // id, or "" for an operator's

@@ -52,9 +52,9 @@ TEST(OrgKeys, BlindNamesDependOnEverythingButTheDataKey) {
 TEST(OrgKeys, CacheForgetsTheLeastRecentlyUsed) {
   OrgKeyCache cache(2);
   const OrgId a(ByteArray<16>{1}), b(ByteArray<16>{2}), c(ByteArray<16>{3});
-  for (const OrgId& each : {a, b}) cache.put(each, std::make_shared<OrgKeys>(keys_of(1, {1})));
+  for (const OrgId& each : {a, b}) cache.put(each, std::make_shared<OrgKeys>(keys_of(1, {1})), 0);
   EXPECT_NE(cache.find(a), nullptr);
-  cache.put(c, std::make_shared<OrgKeys>(keys_of(1, {1})));
+  cache.put(c, std::make_shared<OrgKeys>(keys_of(1, {1})), 0);
   EXPECT_EQ(cache.find(b), nullptr);
   EXPECT_NE(cache.find(a), nullptr);
   cache.forget(a);
