@@ -17,6 +17,8 @@
 
 namespace wab::storage {
 
+class KeyTask;
+
 class DirectoryLock {
  public:
   // StoreError::busy when another process, or another store of this one, holds it.
@@ -79,7 +81,7 @@ struct RocksStore::Impl {
   Result<bool> verify_step(const OrgId& org, Walk walk);
   Result<bool> clean_step(const OrgId& org, const Walk& walk);
   // Through the committer; StoreError::busy when the store closes meanwhile.
-  Result<void> commit_and_wait(std::unique_ptr<class KeyTask> task);
+  Result<void> commit_and_wait(std::unique_ptr<KeyTask> task);
   // A new key-encryption key; the root key is at hand. finish_terms() ends an interrupted one too.
   // False when keys of an organization do not open, so that the old one must stay.
   Result<bool> rotate_term();

@@ -1,94 +1,8 @@
-// Keys change while the store works, is killed, or loses its power.
-#include <condition_variable>
-
-#include "tests/storage/key_fixture.h"
-#include "tests/support/lossy_fs.h"
+// Keys change while the store works.
+#include "tests/storage/rotation_fixture.h"
 
 namespace wab::storage::tests {
 namespace {
-
-using wab::tests::LossyFs;
-using std::chrono_literals::operator""ms;
-
-// Stops whoever comes to one kill point until it is let go.
-class Barrier {
- public:
-  explicit Barrier(std::string place) : place_(std::move(place)) {
-    current = this;
-    kill_hook_for_tests = [](const char* at) { current->at(at); };
-  }
-  ~Barrier() {
-    kill_hook_for_tests = nullptr;
-    let_go();
-  }
-  void wait_reached() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return reached_; });
-  }
-  void let_go() {
-    const std::lock_guard lock(mutex_);
-    free_ = true;
-    changed_.notify_all();
-  }
-
- private:
-  void at(const char* place) {
-    if (place_ != place) return;
-    std::unique_lock lock(mutex_);
-    reached_ = true;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return free_; });
-  }
-  static inline Barrier* current = nullptr;
-  const std::string place_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool reached_ = false, free_ = false;
-};
-
-class Rotation : public KeyStoreTest {
- protected:
-  void rotate_data(const OrgId& of) {
-    const auto begun = caller(store->rotate_data_key(issuer.organization(of)));
-    ASSERT_TRUE(begun) << begun.error().describe();
-    EXPECT_TRUE(*begun);
-  }
-  void rotate_term() {
-    const auto done = caller(store->rotate_key_encryption_key(message));
-    ASSERT_TRUE(done) << message;
-  }
-  std::string new_root() {
-    const std::string path = home / "new.key";
-    if (!file_exists(path)) {
-      EXPECT_TRUE(create_root_key_file(path, system_random(), message));
-    }
-    return "file:" + path;
-  }
-  RocksOptions with_root(std::string root) {
-    RocksOptions out = options();
-    out.root_key = std::move(root);
-    return out;
-  }
-  std::map<std::string, std::string> child(const std::string& what) {
-    return {{"WAB_TEST_DATA", data()},
-            {"WAB_TEST_ROOT", "file:" + root_file()},
-            {"WAB_TEST_TO", new_root()},
-            {"WAB_TEST_ORG", org.text()},
-            {"WAB_TEST_WHAT", what}};
-  }
-  KeyringOptions keyring_of(std::string root) {
-    KeyringOptions out;
-    out.directory = data();
-    out.root_key = std::move(root);
-    return out;
-  }
-  std::string copy_of_store(const std::string& name) {
-    const std::string to = home / name;
-    std::filesystem::remove_all(to);
-    std::filesystem::copy(data(), to, std::filesystem::copy_options::recursive);
-    return to;
-  }
-};
 
 TEST_F(Rotation, OfADataKeySealsEverythingAnewAndTheOldKeyOpensNothing) {
   open();
@@ -340,7 +254,7 @@ TEST_F(Rotation, AMovedPlaceOfTheWalkDropsNoKeyTooEarly) {
   fill();
   store.reset();
   // Killed right after the choice; then a vandal makes the walk look as if it were over.
-  ASSERT_TRUE(child_dies("Rotation.DISABLED_InAChild", 3, child("data")));
+  ASSERT_TRUE(child_dies("RotationCrash.DISABLED_InAChild", 3, child("data")));
   Walk walk;
   walk.phase = Walk::Phase::verify;
   walk.target = 2;
@@ -455,123 +369,6 @@ TEST_F(Rotation, OfTheRootKeyToAPassphraseAndBack) {
   store.reset();
   open(with_root(new_root()));
   expect_all_readable();
-}
-
-// One rotation in a process of its own; which one, and where it dies, its environment says.
-TEST_F(Rotation, DISABLED_InAChild) {
-  const char* at = std::getenv("WAB_TEST_DATA");
-  ASSERT_NE(at, nullptr);
-  RocksOptions child = options();
-  child.path = at;
-  child.root_key = std::getenv("WAB_TEST_ROOT");
-  child.keep_root_key = true;
-  die_as_told();
-  std::string opened_with;
-  auto opened = RocksStore::open(child, opened_with);
-  if (!opened) {  // a root rotation that was killed after its one step
-    child.root_key = std::getenv("WAB_TEST_TO");
-    opened = RocksStore::open(child, opened_with);
-  }
-  ASSERT_TRUE(opened) << opened_with;
-  store = std::move(*opened);
-  const std::string what = std::getenv("WAB_TEST_WHAT");
-  const auto of = OrgId::parse(std::getenv("WAB_TEST_ORG"));
-  if (what == "data") {
-    ASSERT_TRUE(caller(store->rotate_data_key(issuer.organization(*of))));
-    store->finish_rotations();
-  } else if (what == "kek") {
-    ASSERT_TRUE(caller(store->rotate_key_encryption_key(message))) << message;
-  } else if (child.root_key == std::getenv("WAB_TEST_ROOT")) {
-    ASSERT_TRUE(caller(store->rotate_root_key(std::getenv("WAB_TEST_TO"), message))) << message;
-  }
-  store.reset();
-}
-
-class KilledRotation : public Rotation, public ::testing::WithParamInterface<const char*> {};
-
-// At every named step; then once more at each of the first steps of what comes after the restart.
-TEST_P(KilledRotation, FinishesAfterAKillAtEveryStep) {
-  const std::string what = GetParam();
-  open();
-  fill(45);  // several steps per column
-  store.reset();
-  const std::string untouched = copy_of_store("untouched");
-  const auto old = stolen_keys(untouched, "file:" + root_file(), org);
-  size_t points = 0;
-  for (uint64_t n = 1;; ++n) {
-    std::filesystem::remove_all(data());
-    std::filesystem::copy(untouched, data(), std::filesystem::copy_options::recursive);
-    const auto given = child(what);
-    const bool killed = child_dies("Rotation.DISABLED_InAChild", n, given);
-    ASSERT_FALSE(HasFailure()) << "kill point " << n;
-    if (!killed) break;
-    ++points;
-    // Again while it recovers.
-    child_dies("Rotation.DISABLED_InAChild", n % 4 + 1, given);
-    const bool old_root =
-        Keyring::open(keyring_of("file:" + root_file()), false, message).has_value();
-    const bool with_new = Keyring::open(keyring_of(new_root()), false, message).has_value();
-    EXPECT_NE(old_root, with_new) << "exactly one root key opens it";
-    open(with_root(old_root ? "file:" + root_file() : new_root()));
-    ASSERT_TRUE(store) << what << " killed at point " << n;
-    store->finish_rotations();
-    expect_all_readable();
-    EXPECT_TRUE(store->rotations().empty());
-    EXPECT_TRUE(put(scope, Kind::head, "", "after"));
-    store.reset();
-    for (const auto& [key, value] : rows_at(data(), "keys")) EXPECT_EQ(key.size(), 20u);
-    if (what == "data") {
-      const Share left = share(data(), *old, org);
-      const auto keys = rows_at(data(), "keys");
-      const auto version =
-          read_be32(view(keys.lower_bound(std::string(text(org.bytes())))->first).subspan(16));
-      EXPECT_EQ(left.opened, version == 1 ? left.all : 0u) << "all or nothing";
-    }
-    ASSERT_FALSE(HasFailure()) << what << " killed at point " << n;
-  }
-  EXPECT_GE(points, what == std::string("root") ? 3u : 8u);
-  RecordProperty("kill_points", static_cast<int>(points));
-}
-INSTANTIATE_TEST_SUITE_P(EachKey, KilledRotation, ::testing::Values("data", "kek", "root"),
-                         [](const auto& each) { return std::string(each.param); });
-
-TEST_F(Rotation, PowerCutsAtEveryNthOperationLoseNothing) {
-  auto fs = std::make_shared<LossyFs>(home / "limbo");
-  std::atomic<bool> fatal{false};
-  const auto lossy = [&] {
-    RocksOptions out = options();
-    out.file_system = fs;
-    out.on_fatal_for_tests = [&fatal](const std::string&) { fatal = true; };
-    return out;
-  };
-  bool finished = false;
-  size_t cuts = 0;
-  for (uint64_t n = 1; !finished; n += 1 + n / 3) {
-    std::filesystem::remove_all(data());
-    fatal = false;
-    open(lossy());
-    fill(30);
-    fs->cut_at(n);
-    size_t answers = 0;
-    caller.start(store->rotate_data_key(scope.org_scope()), [&](Result<bool>) { ++answers; });
-    caller.start(store->rotate_key_encryption_key(message), [&](Result<void>) { ++answers; });
-    ASSERT_TRUE(caller.run_until([&] { return answers == 2 || fatal || fs->is_cut(); }));
-    if (!fatal && !fs->is_cut()) store->finish_rotations();
-    finished = !fs->is_cut();
-    store.reset();
-    fs->power_cut();
-    ++cuts;
-    fs->power_on(n % 2 == 0 ? LossyFs::Loss::all_unsynced : LossyFs::Loss::random_prefix, n);
-    fatal = false;
-    open(lossy());
-    ASSERT_TRUE(store) << "cut at " << n;
-    store->finish_rotations();
-    expect_all_readable();
-    EXPECT_TRUE(store->rotations().empty());
-    ASSERT_FALSE(HasFailure()) << "cut at " << n;
-    store.reset();
-  }
-  EXPECT_GT(cuts, 8u);
 }
 
 }  // namespace
