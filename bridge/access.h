@@ -69,6 +69,8 @@ class Caller {
   // "tok_..." or "usr_...".
   const std::string& principal() const { return principal_; }
   bool from_browser() const { return browser_; }
+  // Of a person: a second factor is on. A token has none and needs none.
+  bool has_second_factor() const { return second_factor_; }
   // The caller's own organization; the deployment's rows for an operator.
   const storage::OrgScope& scope() const { return scope_; }
   // Null: all sessions of the organization. Else only these exist for this caller.
@@ -91,6 +93,7 @@ class Caller {
   Permissions permissions_;
   std::string principal_;
   bool browser_;
+  bool second_factor_ = false;
   Sessions sessions_;
 };
 

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bridge/config.h"
-#include "bridge/stored.h"
+#include "bridge/decoded.h"
 
 namespace wab::bridge {
 
@@ -147,11 +147,13 @@ awaitable<void> Auth::note_use(storage::OrgScope owner, TokenId id) {
   (void)co_await store_.commit(std::move(commit));
 }
 
-awaitable<Outcome<Caller>> Auth::by_cookie(std::string cookie) {
-  auto user = co_await browsers_.user_of(std::move(cookie));
+awaitable<Outcome<Caller>> Auth::by_cookie(std::string cookie, bool quietly) {
+  auto user = co_await browsers_.user_of(std::move(cookie), quietly);
   if (!user) co_return refuse(user.error());
-  co_return Caller(users_.scope_of(*user), user->role, Permissions::of(user->role), user->id.text(),
-                   true);
+  Caller caller(users_.scope_of(*user), user->role, Permissions::of(user->role), user->id.text(),
+                true);
+  caller.second_factor_ = !user->totp_secret.empty();
+  co_return caller;
 }
 
 MintedToken Auth::mint(storage::OrgScope owner, std::string name, Role role,
@@ -230,11 +232,7 @@ awaitable<Outcome<Auth::TokenPage>> Auth::list(storage::OrgScope owner, std::str
   if (!page) co_return refuse(problem_of(page.error()));
   TokenPage out;
   out.next = page->next;
-  for (const auto& row : page->rows) {
-    const auto stored = parse_stored(row.value);
-    auto record = stored ? decode(*stored) : std::nullopt;
-    if (record) out.tokens.push_back(std::move(*record));
-  }
+  out.tokens = decoded(page->rows, decode);
   std::vector<Key> uses(out.tokens.size());
   for (size_t i = 0; i < uses.size(); ++i) {
     uses[i].kind = Kind::token_use;

@@ -61,8 +61,8 @@ class Auth {
   // The value of the Authorization header, and the client's address.
   awaitable<Outcome<Caller>> by_token(std::string authorization, std::string address = {},
                                       std::optional<TokenRefusal>* refusal = nullptr);
-  // The value of the cookie.
-  awaitable<Outcome<Caller>> by_cookie(std::string cookie);
+  // The value of the cookie. `quietly`: only to see, which keeps no session from ending.
+  awaitable<Outcome<Caller>> by_cookie(std::string cookie, bool quietly = false);
 
   // A new token as values; store() makes it true, together with `also` (rows of the organization).
   MintedToken mint(storage::OrgScope owner, std::string name, Role role,

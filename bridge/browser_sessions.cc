@@ -81,7 +81,7 @@ std::string BrowserSessions::name_of(std::string_view cookie) const {
   return to_hex(store_.keyed_hash(users_.deployment(), "browser", view(cookie)));
 }
 
-awaitable<Outcome<UserRecord>> BrowserSessions::user_of(std::string cookie) {
+awaitable<Outcome<UserRecord>> BrowserSessions::user_of(std::string cookie, bool quietly) {
   const std::string name = name_of(cookie);
   auto stored = co_await load_one(store_, users_.deployment(), Kind::browser_session, name);
   if (!stored) co_return refuse(problem_of(stored.error()));
@@ -95,7 +95,7 @@ awaitable<Outcome<UserRecord>> BrowserSessions::user_of(std::string cookie) {
 
   // Coarse, so that a busy page does not write a row per request. A session that ends meanwhile
   // leaves a row that its user does not name.
-  if (now >= number_at(session, "seen_at") + kCoarseMs) {
+  if (!quietly && now >= number_at(session, "seen_at") + kCoarseMs) {
     session["seen_at"] = now;
     auto commit = users_.commit();
     commit.put.push_back(json_row(Kind::browser_session, name, session));

@@ -40,8 +40,8 @@ class BrowserSessions {
   BrowserSessions(storage::Store& store, UserRows& users, Clock& clock, Random& random)
       : store_(store), users_(users), clock_(clock), random_(random) {}
 
-  // The user behind a cookie, while session and user count. Notes the use.
-  awaitable<Outcome<UserRecord>> user_of(std::string cookie);
+  // The user behind a cookie, while session and user count. Notes the use, unless `quietly`.
+  awaitable<Outcome<UserRecord>> user_of(std::string cookie, bool quietly = false);
   std::string name_of(std::string_view cookie) const;
 
   // Within a turn of the user's: a new session, written with the user's row. The cookie's value.

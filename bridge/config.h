@@ -38,7 +38,8 @@ struct Config {
   } whatsapp;
   struct {
     Seconds token_ttl_default{};
-    std::string google_client_id, google_client_secret_file, google_issuer, google_ca_file;
+    std::string google_client_id, google_client_secret_file, google_issuer, google_ca_file,
+        require_second_factor;
     Texts allowed_domains;
   } auth;
   struct {
@@ -77,6 +78,7 @@ enum class ConfigCheck : uint8_t {
   key32,      // 64 hex digits or base64 of 32 bytes
   version,    // auto or three numbers
   durations,  // list of durations
+  factor,     // none, operators, admins or all
   level,
 };
 

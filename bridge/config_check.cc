@@ -75,6 +75,10 @@ const char* fix_for(ConfigCheck check, const std::string& text) {
                  : "use auto or a version such as 2.3000.1045649367";
     case durations:
       return parse_duration(text) ? nullptr : "write durations such as 5s, 30m, 2h or 1d";
+    case factor:
+      return text == "none" || text == "operators" || text == "admins" || text == "all"
+                 ? nullptr
+                 : "use none, operators, admins or all";
     case level:
       return text == "debug" || text == "info" || text == "warn" || text == "error"
                  ? nullptr

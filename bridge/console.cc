@@ -66,7 +66,10 @@ std::map<std::string_view, ConsoleFile> prepare() {
 extern constexpr std::string_view kConsolePolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+    "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'; "
+    "report-uri /v1/csp-reports; report-to csp";
+
+extern constexpr std::string_view kConsoleReports = "csp=\"/v1/csp-reports\"";
 
 const std::string& console_version() {
   static const std::string version = [] {

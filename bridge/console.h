@@ -30,7 +30,9 @@ const ConsoleFile* console_file(std::string_view name);
 const std::string& console_version();
 
 // Content-Security-Policy of the pages (design 5.1): own files only, no inline script or style,
-// Trusted Types with no policy at all, so that no text ever becomes markup or script.
+// Trusted Types with no policy at all, so that no text ever becomes markup or script. What it
+// refuses, browsers report to this very service (routes/csp_reports.cc).
 extern const std::string_view kConsolePolicy;
+extern const std::string_view kConsoleReports;  // Reporting-Endpoints
 
 }  // namespace wab::bridge

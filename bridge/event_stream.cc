@@ -1,5 +1,6 @@
 #include "bridge/event_stream.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace wab::bridge {
@@ -64,8 +65,12 @@ class EventFollower final : public Follower {
       }
       if (!rows->empty()) continue;
       const auto due = app_.clock.steady() + kHeartbeat;
-      const bool grew = co_await subscription->wait_until(due);
-      if (grew || app_.events.closed()) continue;
+      bool grew = false;
+      while (!grew && !sink.closed() && !app_.events.closed() && app_.clock.steady() < due) {
+        const auto glance = std::min(due, app_.clock.steady() + kGlance);
+        grew = co_await subscription->wait_until(glance);
+      }
+      if (grew || sink.closed() || app_.events.closed()) continue;
       auto alive = co_await sink.beat();
       if (!alive) co_return;
     }

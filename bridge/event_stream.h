@@ -16,6 +16,9 @@
 
 namespace wab::bridge {
 
+// How long a follower that has nothing to say may not notice that its reader is gone.
+inline constexpr std::chrono::seconds kGlance{2};
+
 // "" is the beginning. Code::invalid_cursor when it is none of ours.
 awaitable<Outcome<uint64_t>> event_position(App& app, storage::OrgScope org, std::string cursor);
 

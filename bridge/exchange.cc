@@ -92,10 +92,58 @@ wire::HttpResponse to_response(Answer& answer) {
 // ---- Streams
 // -------------------------------------------------------------------------------------
 
-struct SsePipe {
+// What the parts of one stream share: whoever writes, whoever listens for the reader's end, whoever
+// asks whether the reader may still see it.
+struct Pipe {
+  virtual ~Pipe() = default;
+  // Tells the reader that this was all, unless a piece is just on its way, and closes.
+  virtual awaitable<void> revoke() = 0;
+  bool gone = false;     // the reader, or its right to read
+  bool writing = false;  // a piece is on its way
+  bool over = false;     // nothing more will be written
+  bool proving = false;
+  Event ended, unproven;
+};
+
+constexpr auto kLastWord = 300ms;
+
+// However long the follower has nothing to say, the stream ends with what let its reader in.
+awaitable<void> keep_proving(std::shared_ptr<Pipe> pipe, std::unique_ptr<Proof> proof) {
+  while (!pipe->over && !pipe->gone) {
+    (void)co_await pipe->ended.wait_until(Steady::now() + kProofEvery);
+    if (pipe->over || pipe->gone) break;
+    const bool holds = co_await proof->holds();
+    if (holds || pipe->over) continue;
+    log_info("http.stream_revoked");
+    pipe->gone = true;
+    co_await pipe->revoke();
+  }
+  pipe->proving = false;
+  pipe->unproven.notify_all();
+}
+
+// Runs the follower of an answer to its end, under its proof.
+template <class Sink, class Held>
+awaitable<void> follow(std::shared_ptr<Held> pipe, Answer& answer,
+                       std::shared_ptr<Stopping> stopping, any_io_executor home) {
+  if (answer.proof) {
+    pipe->proving = true;
+    spawn(home, keep_proving(pipe, std::move(answer.proof)), "http.proof");
+  }
+  Sink sink(pipe, stopping);
+  co_await answer.follower->run(sink);
+  pipe->over = true;
+  pipe->ended.notify_all();
+  while (pipe->proving) co_await pipe->unproven.wait();
+}
+
+struct SsePipe final : Pipe {
   explicit SsePipe(wire::HttpServerConnection held) : connection(std::move(held)) {}
+  awaitable<void> revoke() override {
+    if (!writing) (void)co_await connection.end_stream(Steady::now() + kLastWord);
+    connection.close();
+  }
   wire::HttpServerConnection connection;
-  bool gone = false;
   bool watching = true;
   Event unwatched;
 };
@@ -123,8 +171,11 @@ class SseSink final : public EventSink {
 
  private:
   awaitable<Result<void>> write(std::string text) {
+    if (pipe_->gone) co_return fail(wire::WireError::eof, "reader");
     const auto deadline = Steady::now() + kWrite;
+    pipe_->writing = true;
     auto done = co_await pipe_->connection.write_piece(view(text), deadline);
+    pipe_->writing = false;
     if (!done) pipe_->gone = true;
     co_return done;
   }
@@ -132,9 +183,12 @@ class SseSink final : public EventSink {
   std::shared_ptr<Stopping> stopping_;
 };
 
-struct WsPipe {
+struct WsPipe final : Pipe {
+  awaitable<void> revoke() override {
+    if (!writing) co_await socket->close(wire::CloseCode::policy, Steady::now() + kLastWord);
+    socket->abort();
+  }
   std::unique_ptr<wire::WebSocket> socket;
-  bool gone = false;
   bool reading = true;
   Event unread;
 };
@@ -156,14 +210,20 @@ class WsSink final : public EventSink {
   WsSink(std::shared_ptr<WsPipe> pipe, std::shared_ptr<Stopping> stopping)
       : pipe_(std::move(pipe)), stopping_(std::move(stopping)) {}
   awaitable<Result<void>> send(std::string, std::string json) override {
+    if (pipe_->gone) co_return fail(wire::WireError::eof, "reader");
     const auto deadline = Steady::now() + kWrite;
+    pipe_->writing = true;
     auto done = co_await pipe_->socket->write_text(json, deadline);
+    pipe_->writing = false;
     if (!done) pipe_->gone = true;
     co_return done;
   }
   awaitable<Result<void>> beat() override {
+    if (pipe_->gone) co_return fail(wire::WireError::eof, "reader");
     const auto deadline = Steady::now() + kWrite;
+    pipe_->writing = true;
     auto done = co_await pipe_->socket->ping(deadline);
+    pipe_->writing = false;
     if (!done) pipe_->gone = true;
     co_return done;
   }
@@ -176,7 +236,6 @@ class WsSink final : public EventSink {
 
 awaitable<void> follow_sse(wire::HttpServerConnection connection, Answer answer,
                            std::shared_ptr<Stopping> stopping) {
-  auto follower = std::move(answer.follower);
   answer.headers.emplace_back("content-type", "text/event-stream; charset=utf-8");
   wire::HttpResponse head = to_response(answer);
   auto pipe = std::make_shared<SsePipe>(std::move(connection));
@@ -184,8 +243,8 @@ awaitable<void> follow_sse(wire::HttpServerConnection connection, Answer answer,
   auto begun = co_await pipe->connection.begin_stream(std::move(head), deadline);
   if (begun) {
     spawn(pipe->connection.executor(), watch_reader(pipe), "http.sse");
-    SseSink sink(pipe, stopping);
-    co_await follower->run(sink);
+    any_io_executor home = pipe->connection.executor();
+    co_await follow<SseSink>(pipe, answer, stopping, std::move(home));
     if (!pipe->gone) (void)co_await pipe->connection.end_stream(Steady::now() + 1s);
     pipe->connection.close();
     while (pipe->watching) co_await pipe->unwatched.wait();
@@ -206,8 +265,8 @@ awaitable<void> follow_websocket(wire::HttpServerConnection connection, wire::Ht
   auto pipe = std::make_shared<WsPipe>();
   pipe->socket = std::move(*socket);
   spawn(pipe->socket->executor(), drain_reader(pipe), "http.websocket");
-  WsSink sink(pipe, stopping);
-  co_await answer.follower->run(sink);
+  any_io_executor home = pipe->socket->executor();
+  co_await follow<WsSink>(pipe, answer, stopping, std::move(home));
   const auto soon = Steady::now() + 2s;
   if (!pipe->gone) co_await pipe->socket->close(wire::CloseCode::going_away, soon);
   pipe->socket->abort();

@@ -13,11 +13,12 @@ constexpr size_t kStep = 200;
 }  // namespace
 
 Housekeeping::Housekeeping(storage::Store& store, const storage::ScopeIssuer& scopes, Clock& clock,
-                           Auth& auth, Idempotency& idempotency, Quotas& quotas)
+                           Auth& auth, People& people, Idempotency& idempotency, Quotas& quotas)
     : store_(store),
       scopes_(scopes),
       clock_(clock),
       auth_(auth),
+      people_(people),
       idempotency_(idempotency),
       quotas_(quotas) {}
 
@@ -44,6 +45,9 @@ awaitable<size_t> Housekeeping::round() {
   const auto deployment = scopes_.deployment();
   size_t gone = co_await one(deployment);
   gone += co_await browser_sessions();
+  auto links = co_await people_.sweep_links(kStep);
+  if (links) gone += *links;
+  if (!links) log_warn("housekeeping.failed", {{"rows", "links"}});
   std::string after;
   do {
     auto page = co_await store_.scan(deployment, Kind::organization, after, kStep);
@@ -69,7 +73,11 @@ awaitable<size_t> Housekeeping::one(storage::OrgScope owner) {
   co_await rest();
   auto tokens = co_await auth_.sweep(owner, kTokensKept, kStep);
   if (tokens) gone += *tokens;
-  if (!answers || !tokens) log_warn("housekeeping.failed", {{"organization", owner.org().text()}});
+  co_await rest();
+  auto invitations = co_await people_.sweep_invitations(owner, kStep);
+  if (invitations) gone += *invitations;
+  if (!answers || !tokens || !invitations)
+    log_warn("housekeeping.failed", {{"organization", owner.org().text()}});
   co_return gone;
 }
 

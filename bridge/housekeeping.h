@@ -6,6 +6,7 @@
 
 #include "bridge/auth.h"
 #include "bridge/idempotency.h"
+#include "bridge/people.h"
 #include "bridge/quotas.h"
 #include "storage/base/gate.h"
 
@@ -18,7 +19,7 @@ inline constexpr std::chrono::hours kTokensKept{30 * 24};
 class Housekeeping {
  public:
   Housekeeping(storage::Store& store, const storage::ScopeIssuer& scopes, Clock& clock, Auth& auth,
-               Idempotency& idempotency, Quotas& quotas);
+               People& people, Idempotency& idempotency, Quotas& quotas);
 
   // One round over everything; how many rows went. An organization's trouble is logged and is not
   // the others'.
@@ -37,6 +38,7 @@ class Housekeeping {
   const storage::ScopeIssuer& scopes_;
   Clock& clock_;
   Auth& auth_;
+  People& people_;
   Idempotency& idempotency_;
   Quotas& quotas_;
   Signal closing_;

@@ -35,7 +35,8 @@ awaitable<Outcome<std::string>> People::find_identity(Identity identity) {
 awaitable<Outcome<People::Login>> People::enter_by(Identity identity, SignInFacts facts) {
   auto user = co_await find_identity(std::move(identity));
   if (!user) co_return refuse(user.error());
-  auto login = co_await open_session(std::move(*user), std::move(facts));
+  const std::string none;
+  auto login = co_await open_session(std::move(*user), std::move(facts), none);
   co_return login;
 }
 

@@ -1,12 +1,12 @@
 // People: invitations, single use and expiring; of the token only a keyed hash is kept.
 //
 // The lookup of the deployment is written first and erased last, as with API tokens: a crash leaves
-// at most a lookup that leads nowhere, or an invitation that nobody can use.
+// at most a lookup that leads nowhere, or an invitation that nobody can use, until they expire.
 
 #include <nlohmann/json.hpp>
 
+#include "bridge/decoded.h"
 #include "bridge/people.h"
-#include "bridge/stored.h"
 
 namespace wab::bridge {
 
@@ -73,7 +73,8 @@ awaitable<Outcome<People::Invited>> People::make_invitation(storage::OrgScope in
   made.expires_at = made.created_at + kInvitationLifeMs;
   const json lookup = {{"v", 1},
                        {"org", role == Role::operators ? "" : into.org().text()},
-                       {"invitation", made.id.text()}};
+                       {"invitation", made.id.text()},
+                       {"expires_at", made.expires_at}};
   Invited out{made, std::move(token), Commit(storage::Scope(deployment_)),
               Commit(storage::Scope(into))};
   out.lookup.put.push_back(json_row(Kind::invitation_lookup, hash, lookup));
@@ -90,6 +91,16 @@ awaitable<Outcome<void>> People::store_invitation(Invited invited, std::vector<s
   co_return Outcome<void>();
 }
 
+awaitable<Outcome<void>> People::store_invitation_for_operator(Invited invited,
+                                                               std::vector<storage::Row> answer) {
+  auto first = co_await store_.commit(std::move(invited.row));
+  if (!first) co_return refuse(problem_of(first.error()));
+  for (auto& row : answer) invited.lookup.put.push_back(std::move(row));
+  auto second = co_await store_.commit(std::move(invited.lookup));
+  if (!second) co_return refuse(problem_of(second.error()));
+  co_return Outcome<void>();
+}
+
 awaitable<Outcome<People::InvitationPage>> People::list_invitations(storage::OrgScope of,
                                                                     std::string after,
                                                                     size_t limit) {
@@ -97,11 +108,7 @@ awaitable<Outcome<People::InvitationPage>> People::list_invitations(storage::Org
   if (!page) co_return refuse(problem_of(page.error()));
   InvitationPage out;
   out.next = page->next;
-  for (const auto& row : page->rows) {
-    const auto stored = parse_stored(row.value);
-    auto invitation = stored ? decode(*stored) : std::nullopt;
-    if (invitation) out.invitations.push_back(std::move(*invitation));
-  }
+  out.invitations = decoded(page->rows, decode);
   co_return out;
 }
 
@@ -182,6 +189,60 @@ awaitable<Outcome<UserRecord>> People::accept_invitation(std::string token, std:
   auto gone = co_await store_.commit(std::move(row));
   if (!gone) co_return refuse(problem_of(gone.error()));
   co_return std::move(user);
+}
+
+// Rows and lookups are judged each by their own time, so that neither order nor a crash matters.
+awaitable<Outcome<size_t>> People::sweep_invitations(storage::OrgScope of, size_t most) {
+  Commit gone{storage::Scope(of)};
+  std::string after;
+  do {
+    auto page = co_await store_.scan(of, Kind::invitation, std::move(after), 200);
+    if (!page) co_return refuse(problem_of(page.error()));
+    for (auto& row : page->rows) {
+      const auto stored = parse_stored(row.value);
+      if (gone.erase.size() >= most || !stored) continue;
+      if (clock_.now_ms() >= number_at(*stored, "expires_at")) {
+        gone.erase.push_back(std::move(row.key));
+      }
+    }
+    after = page->next;
+  } while (!after.empty());
+  const size_t count = gone.erase.size();
+  if (count == 0) co_return count;
+  auto written = co_await store_.commit(std::move(gone));
+  if (!written) co_return refuse(problem_of(written.error()));
+  co_return count;
+}
+
+awaitable<Outcome<size_t>> People::sweep_links(size_t most) {
+  auto gone = users_.commit();
+  for (const auto kind : {Kind::invitation_lookup, Kind::password_reset}) {
+    std::string after;
+    do {
+      auto page = co_await store_.scan(deployment_, kind, std::move(after), 200);
+      if (!page) co_return refuse(problem_of(page.error()));
+      for (auto& row : page->rows) {
+        const auto stored = parse_stored(row.value);
+        if (gone.erase.size() >= most || !stored) continue;
+        auto until = number_at(*stored, "expires_at");
+        if (until == 0 && kind == Kind::invitation_lookup) {
+          // Of a version that did not write the time here: its invitation tells.
+          auto found = co_await find_invitation(row.key.name);
+          if (!found && found.error().code != Code::invitation_refused) {
+            co_return refuse(found.error());
+          }
+          if (found) until = found->invitation.expires_at;
+        }
+        if (clock_.now_ms() >= until) gone.erase.push_back(std::move(row.key));
+      }
+      after = page->next;
+    } while (!after.empty());
+  }
+  const size_t count = gone.erase.size();
+  if (count == 0) co_return count;
+  auto written = co_await store_.commit(std::move(gone));
+  if (!written) co_return refuse(problem_of(written.error()));
+  co_return count;
 }
 
 }  // namespace wab::bridge

@@ -1,5 +1,4 @@
-// Where in a document something is wrong (RFC 6901); apart, so that fuzzers need nothing else.
-#include "bridge/shape.h"
+#include "bridge/json_pointer.h"
 
 namespace wab::bridge {
 

@@ -27,6 +27,7 @@ std::vector<Code> problems_of(const Route& route) {
   if (!is_callerless(route.access)) {
     codes.push_back(Code::unauthenticated);
     codes.push_back(Code::forbidden);
+    if (route.access != Access::session) codes.push_back(Code::second_factor_required);
   }
   if (route.body) {
     codes.push_back(Code::invalid_body);
@@ -34,7 +35,11 @@ std::vector<Code> problems_of(const Route& route) {
     codes.push_back(Code::body_too_large);
   }
   codes.push_back(Code::invalid_query);  // a parameter that the route does not have, at least
-  if (!route.body && route.method != "GET" && route.method != "DELETE") {
+  if (!route.unjudged.empty()) {
+    codes.push_back(Code::invalid_body);
+    codes.push_back(Code::unsupported_media_type);
+    codes.push_back(Code::body_too_large);
+  } else if (!route.body && route.method != "GET" && route.method != "DELETE") {
     codes.push_back(Code::invalid_body);  // any body
   }
   if (route.pattern.find('{') != std::string_view::npos) codes.push_back(Code::not_found);
@@ -176,6 +181,10 @@ std::string print() {
         one["requestBody"] = {
             {"required", !body_may_be_absent(*route.body)},
             {"content", {{"application/json", {{"schema", reference(*route.body, schemas)}}}}}};
+      }
+      for (const auto type : route.unjudged) {
+        auto& content = one["requestBody"]["content"][std::string(type)];
+        content["schema"]["type"] = json::array({"object", "array"});
       }
       std::string method(route.method);
       for (auto& c : method) c = static_cast<char>(std::tolower(c));

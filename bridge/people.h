@@ -3,9 +3,9 @@
 // Any shard. What a user is and how the row changes: user_rows.h; hashing and what makes a good
 // password: passwords.h; what a cookie stands for: browser_sessions.h; one-time codes: totp.h. The
 // rows of this class itself, in the deployment (JSON with "v": 1): setup_token, deployment_meta
-// "setup", invitation_lookup; and invitation in the rows of the
-// organization (of the deployment for operators). Topics: people.cc, sign_in.cc, users.cc,
-// invitations.cc, second_factor.cc, identities.cc.
+// "setup", invitation_lookup, password_reset; and invitation in the rows of the organization (of
+// the deployment for operators). Topics: people.cc, sign_in.cc, users.cc, invitations.cc,
+// password_reset.cc, second_factor.cc, identities.cc.
 #pragma once
 
 #include <atomic>
@@ -21,6 +21,7 @@ namespace wab::bridge {
 
 inline constexpr int64_t kSetupLifeMs = 30 * 60 * 1000;
 inline constexpr int64_t kInvitationLifeMs = 7LL * 86400 * 1000;
+inline constexpr int64_t kResetLifeMs = 3600 * 1000;
 inline constexpr size_t kMostInvitations = 200, kMostUsers = 1000;  // of one organization
 
 // Somebody at an identity provider. The pair is the key; the address is only shown.
@@ -60,15 +61,17 @@ class People {
   awaitable<Outcome<Login>> login(std::string email, std::string password, std::string code,
                                   SignInFacts facts);
   // For whoever proved a user in another way: a browser session. `user` is the id as text;
-  // Code::not_invited when there is no such user or it is disabled, code_required with a factor on.
-  awaitable<Outcome<Login>> open_session(std::string user, SignInFacts facts);
+  // Code::not_invited when there is no such user or it is disabled; with a factor on, `code` must
+  // be of it: code_required, code_refused.
+  awaitable<Outcome<Login>> open_session(std::string user, SignInFacts facts,
+                                         std::string code = {});
   awaitable<Outcome<void>> logout(std::string cookie);
 
   // Ways in beside the password. An identity leads to a user only after that user, signed in, has
   // linked it; one per user. Rows: federated_identity by "issuer subject" and by "user " and id.
   // The user's id as text, or Code::not_invited.
   awaitable<Outcome<std::string>> find_identity(Identity identity);
-  // find_identity() and open_session() in one; an earlier session of the browser ends.
+  // find_identity() and open_session() without a code; an earlier session of the browser ends.
   awaitable<Outcome<Login>> enter_by(Identity identity, SignInFacts facts);
   // The same again is fine; Code::conflict when it is another user's, or the user has another.
   awaitable<Outcome<void>> link_identity(std::string user, Identity identity);
@@ -110,7 +113,13 @@ class People {
   // organization, limit_reached.
   awaitable<Outcome<Invited>> make_invitation(storage::OrgScope into, std::string email, Role role,
                                               std::string invited_by);
+  // `also`: rows of the organization, true together with the invitation.
   awaitable<Outcome<void>> store_invitation(Invited invited, std::vector<storage::Row> also);
+  // As store_invitation(), for an operator's call whose repeatable answer (`answer`, a row of the
+  // deployment) must become true with it: the invitation's row is first, and it works only with
+  // its lookup, which is in one commit with the answer.
+  awaitable<Outcome<void>> store_invitation_for_operator(Invited invited,
+                                                         std::vector<storage::Row> answer);
   struct InvitationPage {
     std::vector<Invitation> invitations;
     std::string next;
@@ -120,6 +129,26 @@ class People {
   awaitable<Outcome<void>> erase_invitation(storage::OrgScope of, InvitationId id);
   // The user it makes. Code::invitation_refused, weak_password, conflict (the address has a user).
   awaitable<Outcome<UserRecord>> accept_invitation(std::string token, std::string password);
+  // For the hourly housekeeping: what has expired, at most `most` at once; how many rows went.
+  awaitable<Outcome<size_t>> sweep_invitations(storage::OrgScope of, size_t most);
+  awaitable<Outcome<size_t>> sweep_links(size_t most);  // lookups, and links for a new password
+
+  // A new password for somebody who forgot theirs: a link of one use, good for kResetLifeMs, which
+  // replaces an earlier one. The second factor stays on, and its code is asked for.
+  struct Reset {
+    std::string token;  // shown once
+    UnixMillis expires_at = 0;
+    UserRecord user;
+  };
+  // Code::not_found, forbidden: for those beneath the caller or beside him; an owner's, and an
+  // operator's, only by an operator; one's own not at all.
+  awaitable<Outcome<Reset>> make_reset(Caller caller, std::string id);
+  // Whose link this is: Code::reset_refused. Changes nothing.
+  awaitable<Outcome<UserRecord>> find_reset(std::string token);
+  // All browser sessions of the user end. Code::reset_refused, weak_password, code_required,
+  // code_refused.
+  awaitable<Outcome<UserRecord>> accept_reset(std::string token, std::string password,
+                                              std::string code);
 
   // One's own account. `user` is the id as text, `cookie` of the browser that asks.
   // Ends the other browser sessions. Code::bad_credentials when `current` is wrong.
@@ -144,7 +173,7 @@ class People {
   // Within a turn.
   awaitable<Outcome<Login>> enter(UserRecord user, SignInFacts facts);
   // In a turn of its own.
-  awaitable<Outcome<Login>> open_for(std::string user, SignInFacts facts);
+  awaitable<Outcome<Login>> open_for(std::string user, SignInFacts facts, std::string code);
   // What follows a right password, in a turn of its own: `proven` is the hash that it fitted.
   awaitable<Outcome<Login>> finish_login(std::string email, std::string proven, std::string fresh,
                                          std::string code, SignInFacts facts);
@@ -153,6 +182,9 @@ class People {
     storage::OrgScope scope;
   };
   awaitable<Outcome<Found>> find_invitation(std::string hash);
+  awaitable<Outcome<UserRecord>> user_of_reset(std::string name);
+  // Within a turn: the link that `user` has out does not count any more.
+  static void forget_reset(UserRecord& user, storage::Commit& into);
   // Within a turn: spends `code`, of the app or for recovery, in `user`; the caller writes it.
   bool spend_code(UserRecord& user, std::string_view code) const;
   std::string recovery_name(const UserRecord& user, std::string_view code) const;

@@ -59,6 +59,8 @@ enum class Code : uint8_t {
   weak_password,
   last_owner,
   invitation_refused,
+  reset_refused,
+  second_factor_required,
   setup_required,
   setup_done,
   quarantined,

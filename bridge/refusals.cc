@@ -12,6 +12,7 @@ bool is_attempt(Code code) {
     case Code::bad_credentials:
     case Code::code_refused:
     case Code::invitation_refused:
+    case Code::reset_refused:
     case Code::forbidden:
     case Code::cross_site:
     case Code::origin_refused:

@@ -63,6 +63,14 @@ class Follower {
   virtual awaitable<void> run(EventSink& sink) = 0;
 };
 
+// Whether the reader of an answer that goes on may still see it: asked again while it runs.
+class Proof {
+ public:
+  virtual ~Proof() = default;
+  virtual awaitable<bool> holds() = 0;
+};
+inline constexpr std::chrono::milliseconds kProofEvery{500};
+
 struct Answer {
   int status = 200;
   std::string content_type = "application/json; charset=utf-8";
@@ -71,6 +79,7 @@ struct Answer {
   std::string_view route = "";  // pattern of the route that answered, for the log; "" for none
   enum class Kind : uint8_t { whole, server_sent_events, websocket } kind = Kind::whole;
   std::unique_ptr<Follower> follower;  // of the latter two
+  std::unique_ptr<Proof> proof;        // of the latter two; null: open to everybody
 };
 
 Answer json_answer(int status, const nlohmann::json& body);

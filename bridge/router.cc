@@ -5,9 +5,11 @@
 
 #include "bridge/audited.h"
 #include "bridge/browser.h"
+#include "bridge/factor_rule.h"
 #include "bridge/openapi.h"
 #include "bridge/refusals.h"
 #include "bridge/routes/tables.h"
+#include "bridge/schema_check.h"
 #include "bridge/strict_json.h"
 #include "storage/base/log.h"
 #include "storage/base/metrics.h"
@@ -22,11 +24,14 @@ constexpr std::string_view kOfSession = "/v1/sessions/{";
 bool is_unsafe(std::string_view method) { return method != "GET" && method != "HEAD"; }
 
 const std::span<const Route> kTables[] = {
-    document_routes(), setup_routes(),        login_routes(),        google_routes(),
-    me_routes(),       organization_routes(), token_routes(),        session_routes(),
-    pairing_routes(),  message_routes(),      webhook_routes(),      webhook_log_routes(),
-    event_routes(),    audit_routes(),        user_routes(),         invitation_routes(),
-    usage_routes(),    console_routes(),      pairing_link_routes(), overview_routes()};
+    document_routes(),     setup_routes(),    login_routes(),
+    google_routes(),       me_routes(),       organization_routes(),
+    token_routes(),        session_routes(),  pairing_routes(),
+    message_routes(),      webhook_routes(),  webhook_log_routes(),
+    event_routes(),        audit_routes(),    user_routes(),
+    invitation_routes(),   usage_routes(),    console_routes(),
+    pairing_link_routes(), overview_routes(), password_reset_routes(),
+    csp_report_routes()};
 
 struct Found {
   const Route* route = nullptr;
@@ -98,7 +103,10 @@ awaitable<Outcome<Caller>> find_caller(App& app, const Request& request) {
   co_return caller;
 }
 
-Outcome<void> judge_access(const Route& route, const Caller& caller) {
+Outcome<void> judge_access(const Config& config, const Route& route, const Caller& caller) {
+  if (route.access != Access::session && factor_missing(config, caller)) {
+    return refuse(Code::second_factor_required);
+  }
   switch (route.access) {
     case Access::operators:
       if (!caller.is_operator()) return refuse(Code::forbidden, "Only an operator may do this.");
@@ -140,7 +148,24 @@ Outcome<void> judge_sessions(const Route& route, const std::vector<std::string>&
   return {};
 }
 
+// The shape and the library disagree: refused, and somebody should hear of it.
+Problem disagreement(const Route& route, Code code, FieldError error) {
+  log_warn("http.schema_disagrees", {{"operation", route.name}, {"code", row_of(code).name}});
+  Problem problem;
+  problem.code = code;
+  problem.errors.push_back(std::move(error));
+  return problem;
+}
+
 Outcome<json> judge_body(const Route& route, const Request& request) {
+  if (!route.unjudged.empty()) {
+    const auto type = request.header("content-type");
+    const auto& types = route.unjudged;
+    if (std::find(types.begin(), types.end(), type.substr(0, type.find(';'))) == types.end()) {
+      return refuse(Code::unsupported_media_type);
+    }
+    return json(nullptr);
+  }
   if (!route.body) {
     if (!request.body.empty() && request.body != "{}") {
       return refuse(Code::invalid_body, "This call takes no body.");
@@ -160,7 +185,12 @@ Outcome<json> judge_body(const Route& route, const Request& request) {
     return refuse(std::move(broken));
   }
   auto errors = validate(*route.body, *parsed);
-  if (errors.empty()) return std::move(*parsed);
+  if (errors.empty()) {
+    make_whole(*parsed);
+    auto wrong = refuted_body(route, *parsed);
+    if (wrong) return refuse(disagreement(route, Code::invalid_body, std::move(*wrong)));
+    return std::move(*parsed);
+  }
   Problem problem;
   problem.code = Code::invalid_body;
   problem.errors = std::move(errors);
@@ -180,12 +210,49 @@ Outcome<void> judge_query(const Route& route, const Request& request) {
   static constexpr Shape kNone{"none", {}};
   if (!request.query_ok) return refuse(Code::invalid_query, "An escape is broken.");
   auto errors = validate_query(route.query ? *route.query : kNone, request.query);
-  if (errors.empty()) return {};
+  if (errors.empty()) {
+    auto wrong = refuted_query(route, request.query);
+    if (wrong) return refuse(disagreement(route, Code::invalid_query, std::move(*wrong)));
+    return {};
+  }
   Problem problem;
   problem.code = Code::invalid_query;
   problem.errors = std::move(errors);
   return refuse(std::move(problem));
 }
+
+// What let the caller in, asked for again while an answer goes on: revoked, expired, disabled,
+// lowered or limited since, and it ends.
+class StandingProof final : public Proof {
+ public:
+  StandingProof(App& app, const Route& route, const Request& request, std::vector<std::string> ids)
+      : app_(app),
+        route_(route),
+        authorization_(request.header("authorization")),
+        cookie_(cookie_of(request)),
+        address_(request.address),
+        ids_(std::move(ids)) {}
+
+  awaitable<bool> holds() override {
+    Outcome<Caller> caller = refuse(Code::unauthenticated);
+    if (!authorization_.empty()) {
+      std::string authorization = authorization_, address = address_;
+      caller = co_await app_.auth.by_token(std::move(authorization), std::move(address), nullptr);
+    } else {
+      std::string cookie = cookie_;
+      caller = co_await app_.auth.by_cookie(std::move(cookie), true);
+    }
+    // A store that is busy says nothing against anybody.
+    if (!caller) co_return caller.error().code == Code::overloaded;
+    co_return judge_access(app_.config, route_, *caller) && judge_sessions(route_, ids_, *caller);
+  }
+
+ private:
+  App& app_;
+  const Route& route_;
+  std::string authorization_, cookie_, address_;
+  std::vector<std::string> ids_;
+};
 
 awaitable<Outcome<Answer>> run(App& app, const Request& request, const Route& route,
                                std::vector<std::string> ids, const Caller* caller,
@@ -249,7 +316,7 @@ awaitable<Outcome<Answer>> pass(App& app, const Request& request, Found& found, 
                          app.config.limits.organization_per_minute);
     }
     if (over) co_return refuse(std::move(*over));
-    const auto allowed = judge_access(route, *caller);
+    const auto allowed = judge_access(app.config, route, *caller);
     if (!allowed) {
       auto noted = co_await note_refusal(app, request, route, *caller, allowed.error());
       if (!noted) co_return refuse(noted.error());
@@ -264,7 +331,17 @@ awaitable<Outcome<Answer>> pass(App& app, const Request& request, Found& found, 
   if (!query) co_return refuse(query.error());
   auto body = judge_body(route, request);
   if (!body) co_return refuse(std::move(body.error()));
+  const auto begun = app.clock.steady();
   auto answer = co_await run(app, request, route, found.ids, caller ? &*caller : nullptr, *body);
+  if (!answer || !caller) co_return answer;
+  auto proof = std::make_unique<StandingProof>(app, route, request, found.ids);
+  if (answer->kind != Answer::Kind::whole) {
+    answer->proof = std::move(proof);
+  } else if (route.method == "GET" && app.clock.steady() - begun >= kProofEvery) {
+    // Whoever waited for something may have lost the right to it meanwhile.
+    const bool holds = co_await proof->holds();
+    if (!holds) co_return refuse(Code::unauthenticated);
+  }
   co_return answer;
 }
 

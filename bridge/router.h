@@ -93,6 +93,8 @@ struct Route {
   std::span<const Code> problems = {};  // beyond those every route has
   std::string_view audit = {};          // "session.delete"; empty: not in the audit log (reads)
   AuditOrder audit_order = AuditOrder::around;
+  // Media types of a body that the handler reads and judges itself: what browsers send unasked.
+  std::span<const std::string_view> unjudged = {};
 };
 
 // All tables of routes/*, in the order of the document.

@@ -19,6 +19,7 @@
 #include "bridge/listener.h"
 #include "bridge/pairing_links.h"
 #include "bridge/parts.h"
+#include "bridge/schema_check.h"
 #include "bridge/sessions.h"
 #include "bridge/watch.h"
 #include "session/noise/certificate.h"
@@ -122,7 +123,7 @@ class Service {
         pairing_links_(store, scopes_, clock_, random_),
         idempotency_(store, clock_, random_),
         quotas_(store, clock_, config, scopes_.deployment()),
-        housekeeping_(store, scopes_, clock_, auth_, idempotency_, quotas_),
+        housekeeping_(store, scopes_, clock_, auth_, people_, idempotency_, quotas_),
         feed_(executors(shards)),
         audit_(store, clock_, scopes_.deployment(), executors(shards)),
         compute_(compute),
@@ -162,6 +163,7 @@ class Service {
   }
 
   tl::expected<void, std::string> open() {
+    if (auto judged = compile_schemas(); !judged) return judged;
     if (!config_.auth.google_client_id.empty()) {
       auto google = open_google(config_, lookup_, store_, scopes_.deployment(), clock_, random_);
       if (!google) return tl::unexpected(google.error());

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bridge/config.h"
+#include "bridge/json_pointer.h"
 
 namespace wab::bridge {
 namespace {
@@ -391,6 +392,7 @@ json schema_of(const Field& field) {
       out["minimum"] = field.min;
       out["maximum"] = field.max;
       out["pattern"] = "^[0-9]{1,7}[smhd]$";
+      out["maxLength"] = 8;
       // What the text means, in seconds: no keyword of JSON Schema can say so.
       out["x-seconds"] = {{"minimum", field.min}, {"maximum", field.max}};
       break;

@@ -72,9 +72,6 @@ struct FieldError {
   bool operator==(const FieldError&) const = default;
 };
 
-// One part of a JSON pointer: "~" and "/" escaped (RFC 6901).
-std::string pointer_part(std::string_view key);
-
 std::vector<FieldError> validate(const Shape& shape, const nlohmann::json& body);
 
 // A query as decoded pairs. Integers are checked as such; the values stay text. A parameter given

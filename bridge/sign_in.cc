@@ -61,9 +61,10 @@ awaitable<Outcome<People::Login>> People::finish_login(std::string email, std::s
   co_return entered;
 }
 
-awaitable<Outcome<People::Login>> People::open_session(std::string id, SignInFacts facts) {
+awaitable<Outcome<People::Login>> People::open_session(std::string id, SignInFacts facts,
+                                                       std::string code) {
   std::string old = std::move(facts.old_cookie);
-  auto entered = co_await open_for(std::move(id), std::move(facts));
+  auto entered = co_await open_for(std::move(id), std::move(facts), std::move(code));
   if (entered && !old.empty()) {
     auto closed = co_await browsers_.close_cookie(std::move(old));
     if (!closed) co_return refuse(closed.error());
@@ -71,13 +72,17 @@ awaitable<Outcome<People::Login>> People::open_session(std::string id, SignInFac
   co_return entered;
 }
 
-awaitable<Outcome<People::Login>> People::open_for(std::string id, SignInFacts facts) {
+awaitable<Outcome<People::Login>> People::open_for(std::string id, SignInFacts facts,
+                                                   std::string code) {
   const auto turn = co_await users_.turn();
   auto user = co_await users_.by_id(std::move(id));
   if (!user && user.error().code != Code::not_found) co_return refuse(user.error());
   if (!user || user->disabled) co_return refuse(Code::not_invited);
-  // No way in is weaker than another: who has a second factor shows it, with the password.
-  if (!user->totp_secret.empty()) co_return refuse(Code::code_required);
+  // No way in is weaker than another: who has a second factor shows it.
+  if (!user->totp_secret.empty()) {
+    if (code.empty()) co_return refuse(Code::code_required);
+    if (!spend_code(*user, code)) co_return refuse(Code::code_refused);
+  }
   auto entered = co_await enter(std::move(*user), std::move(facts));
   co_return entered;
 }

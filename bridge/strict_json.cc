@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "bridge/json_pointer.h"
 #include "storage/base/bytes.h"
 
 namespace wab::bridge {

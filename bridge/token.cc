@@ -16,7 +16,8 @@ struct KindRow {
 constexpr KindRow kKinds[] = {{TokenKind::operators, "wab_op_"},
                               {TokenKind::organization, "wab_live_"},
                               {TokenKind::setup, "wab_setup_"},
-                              {TokenKind::invitation, "wab_invite_"}};
+                              {TokenKind::invitation, "wab_invite_"},
+                              {TokenKind::reset, "wab_reset_"}};
 
 uint32_t crc32(std::string_view text) {
   uint32_t crc = 0xffffffff;

@@ -44,6 +44,7 @@ std::optional<UserRecord> decode(const json& row) {
   out.totp_pending = text_at(row, "totp_pending");
   out.totp_step = number_at(row, "totp_step");
   out.recovery = texts_at(row, "recovery");
+  out.reset = text_at(row, "reset");
   out.sessions = texts_at(row, "sessions");
   return out;
 }
@@ -61,6 +62,7 @@ json encode(const UserRecord& user) {
           {"totp_pending", user.totp_pending},
           {"totp_step", user.totp_step},
           {"recovery", user.recovery},
+          {"reset", user.reset},
           {"sessions", user.sessions}};
 }
 
@@ -173,6 +175,7 @@ awaitable<Outcome<void>> UserRows::erase(UserRecord user) {
     gone.erase.push_back(Key{Kind::federated_identity, text_at(**identity, "identity")});
   }
   for (auto& name : user.sessions) gone.erase.push_back(Key{Kind::browser_session, name});
+  if (!user.reset.empty()) gone.erase.push_back(Key{Kind::password_reset, user.reset});
   gone.erase.push_back(Key{Kind::user, user.email});
   gone.erase.push_back(Key{Kind::user_index, user.id.text()});
   auto first = co_await store_.commit(std::move(gone));

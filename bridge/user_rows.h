@@ -38,6 +38,9 @@ struct UserRecord {
   int64_t totp_step = 0;     // the last one used: neither it nor an earlier one is taken again
   std::vector<std::string> recovery;
 
+  // Name of the password_reset row that counts, "" for none.
+  std::string reset;
+
   // Names of the browser_session rows that count, oldest first: one that is not here is ended.
   std::vector<std::string> sessions;
 };

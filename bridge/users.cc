@@ -53,8 +53,10 @@ awaitable<Outcome<UserRecord>> People::patch_user(Caller caller, std::string id,
       if (!kept) co_return refuse(kept.error());
     }
   }
-  if (patch.role) user->role = *patch.role;
   auto commit = users_.commit();
+  // A link was made for what the user was, by somebody who might not make one for what he becomes.
+  if (patch.role) forget_reset(*user, commit);
+  if (patch.role) user->role = *patch.role;
   if (patch.disabled) {
     user->disabled = *patch.disabled;
     if (user->disabled) BrowserSessions::forget_all(*user, "", commit);
@@ -126,6 +128,7 @@ awaitable<Outcome<void>> People::change_password(std::string id, std::string cur
   if (user->password != stored) co_return refuse(Code::bad_credentials);
   user->password = std::move(*hashed);
   auto commit = users_.commit();
+  forget_reset(*user, commit);
   BrowserSessions::forget_all(*user, browsers_.name_of(cookie), commit);
   auto written = co_await users_.write(std::move(*user), std::move(commit));
   co_return written;

@@ -23,6 +23,7 @@ enum class Kind : uint8_t {
   federated_identity = 7,  // name: issuer, blank, subject -> user
   user_index = 8,          // name: user id text -> e-mail address
   invitation_lookup = 9,   // name: hex of the invitation's keyed hash -> organization and its id
+  password_reset = 10,     // name: hex of the link's keyed hash -> user
   pairing_secret = 14,     // name: hex of the link's keyed hash -> organization and link
   pairing_visit = 15,      // name: hex of the cookie's keyed hash -> organization and link
   // Organization (nil session).

@@ -119,6 +119,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/csp-reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell what the console's policy refused; browsers do */
+        post: operations["reportPolicy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events": {
         parameters: {
             query?: never;
@@ -276,6 +293,23 @@ export interface paths {
         get: operations["finishGoogle"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/login/google/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The second factor, after the Google account */
+        post: operations["finishGoogleWithCode"];
         delete?: never;
         options?: never;
         head?: never;
@@ -726,6 +760,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/password-reset/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set a new password by a link */
+        post: operations["acceptPasswordReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sessions": {
         parameters: {
             query?: never;
@@ -1122,6 +1173,23 @@ export interface paths {
         patch: operations["patchUser"];
         trace?: never;
     };
+    "/v1/users/{id}/password-reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a link for a new password */
+        post: operations["createPasswordReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/webhooks": {
         parameters: {
             query?: never;
@@ -1302,6 +1370,12 @@ export interface components {
             password: string;
             token: string;
         };
+        accept_password_reset: {
+            /** @description Of the app, or a recovery code, when the user has a second factor. */
+            code?: string;
+            password: string;
+            token: string;
+        };
         audit_page: {
             data: {
                 /** @description Such as session.delete. */
@@ -1372,6 +1446,10 @@ export interface components {
             /** @description Always there: go on with it. */
             next_cursor: string;
         };
+        google_code: {
+            /** @description Of the app, or for recovery. */
+            code: string;
+        };
         invitations: {
             data: {
                 created_at: string;
@@ -1426,6 +1504,8 @@ export interface components {
                 id: string;
                 organization_id: string | null;
                 role: string;
+                /** @description Only /v1/me and sign-out answer until one is on. */
+                second_factor_missing: boolean;
                 totp_enabled: boolean;
             } | null;
         };
@@ -1689,9 +1769,17 @@ export interface components {
             } | null;
             status: string;
         };
+        password_reset: {
+            /** @description An hour from now. */
+            expires_at: string;
+            /** @description To the console, shown once. */
+            link: string;
+            /** @description Shown once. */
+            token: string;
+        };
         problem: {
             /** @enum {string} */
-            code: "bad_request" | "invalid_body" | "invalid_query" | "invalid_cursor" | "unsupported_media_type" | "not_acceptable" | "body_too_large" | "headers_too_large" | "target_too_long" | "request_timeout" | "unauthenticated" | "bad_credentials" | "code_required" | "code_refused" | "forbidden" | "cross_site" | "origin_refused" | "not_invited" | "signin_refused" | "signin_unreachable" | "plain_http" | "not_found" | "method_not_allowed" | "upgrade_required" | "conflict" | "limit_reached" | "idempotency_in_flight" | "idempotency_key_reused" | "not_pairing" | "not_working" | "already_paired" | "code_outstanding" | "pairing_refused" | "bad_phone" | "bad_recipient" | "bad_content" | "whatsapp_refused" | "whatsapp_timeout" | "outbox_full" | "rate_limited" | "weak_password" | "last_owner" | "invitation_refused" | "setup_required" | "setup_done" | "quarantined" | "overloaded" | "stopping" | "internal";
+            code: "bad_request" | "invalid_body" | "invalid_query" | "invalid_cursor" | "unsupported_media_type" | "not_acceptable" | "body_too_large" | "headers_too_large" | "target_too_long" | "request_timeout" | "unauthenticated" | "bad_credentials" | "code_required" | "code_refused" | "forbidden" | "cross_site" | "origin_refused" | "not_invited" | "signin_refused" | "signin_unreachable" | "plain_http" | "not_found" | "method_not_allowed" | "upgrade_required" | "conflict" | "limit_reached" | "idempotency_in_flight" | "idempotency_key_reused" | "not_pairing" | "not_working" | "already_paired" | "code_outstanding" | "pairing_refused" | "bad_phone" | "bad_recipient" | "bad_content" | "whatsapp_refused" | "whatsapp_timeout" | "outbox_full" | "rate_limited" | "weak_password" | "last_owner" | "invitation_refused" | "reset_refused" | "second_factor_required" | "setup_required" | "setup_done" | "quarantined" | "overloaded" | "stopping" | "internal";
             detail?: string;
             errors?: {
                 message: string;
@@ -2440,7 +2528,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2519,7 +2607,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2548,6 +2636,74 @@ export interface operations {
             };
             /** @description Problem; code: setup_required */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
+    reportPolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/csp-report": Record<string, never> | unknown[];
+                "application/reports+json": Record<string, never> | unknown[];
+            };
+        };
+        responses: {
+            /** @description Heard, whatever it says */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem; code: bad_request, invalid_body, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: body_too_large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unsupported_media_type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2600,7 +2756,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2676,7 +2832,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2760,7 +2916,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2857,7 +3013,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2938,7 +3094,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3051,7 +3207,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3354,7 +3510,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: cross_site, forbidden */
+            /** @description Problem; code: cross_site, forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3424,7 +3580,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description To the console: signed in, linked, or with #signin-error= and the code of the problem */
+            /** @description To the console: signed in, linked, with #signin-code=google where the second factor is still asked for, or with #signin-error= and the code of the problem */
             303: {
                 headers: {
                     [name: string]: unknown;
@@ -3505,6 +3661,111 @@ export interface operations {
             };
             /** @description Problem */
             default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
+    finishGoogleWithCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["google_code"];
+            };
+        };
+        responses: {
+            /** @description Logged in; the cookie is set */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["login_answer"];
+                };
+            };
+            /** @description Problem; code: bad_request, invalid_body, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: code_refused, code_required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: cross_site, not_invited, signin_refused */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: body_too_large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unsupported_media_type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: setup_required */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3832,7 +4093,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No account is linked any more */
+            /** @description No account is linked any more. Takes a sign-in of the last five minutes. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -4673,7 +4934,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4761,7 +5022,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4842,7 +5103,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4954,7 +5215,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5040,7 +5301,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5150,7 +5411,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5278,7 +5539,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5406,7 +5667,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5532,7 +5793,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5615,7 +5876,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6196,6 +6457,109 @@ export interface operations {
             };
         };
     };
+    acceptPasswordReset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["accept_password_reset"];
+            };
+        };
+        responses: {
+            /** @description The password is set; every browser session has ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem; code: bad_request, invalid_body, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: code_refused, code_required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: reset_refused */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: body_too_large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unsupported_media_type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: weak_password */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: setup_required */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
     listSessions: {
         parameters: {
             query?: {
@@ -6237,7 +6601,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6318,7 +6682,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6430,7 +6794,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6516,7 +6880,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6626,7 +6990,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6750,7 +7114,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6860,7 +7224,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6988,7 +7352,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7118,7 +7482,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7210,7 +7574,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7333,7 +7697,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7442,7 +7806,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7545,7 +7909,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7633,7 +7997,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7739,7 +8103,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7845,7 +8209,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8056,7 +8420,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8137,7 +8501,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8250,7 +8614,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8360,7 +8724,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8479,7 +8843,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8558,7 +8922,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8634,7 +8998,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8720,7 +9084,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8830,7 +9194,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8868,6 +9232,112 @@ export interface operations {
             };
             /** @description Problem; code: unsupported_media_type */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: idempotency_key_reused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: setup_required */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
+    createPasswordReset: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key gets the same answer for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A link of one use, which replaces an earlier one. A person takes a sign-in of the last five minutes for this. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["password_reset"];
+                };
+            };
+            /** @description Problem; code: bad_request, invalid_body, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: forbidden, second_factor_required */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: conflict, idempotency_in_flight */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8954,7 +9424,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9035,7 +9505,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9147,7 +9617,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9233,7 +9703,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9343,7 +9813,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9474,7 +9944,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9564,7 +10034,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9656,7 +10126,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9778,7 +10248,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9870,7 +10340,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9994,7 +10464,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;

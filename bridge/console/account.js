@@ -2,7 +2,8 @@
 import { erase, get, post } from './api.js'
 import { h, show as put } from './dom.js'
 import { t, time } from './prefs.js'
-import { button, dialog, field, form, guarded, list, panel, row, secret, toast } from './parts.js'
+import { button, field, form, guarded, list, panel, row, secret, toast } from './parts.js'
+import { codeField, prove, proven } from './proof.js'
 import { loadMe, me, offers } from './me.js'
 
 export async function show({ body, current }) {
@@ -10,7 +11,8 @@ export async function show({ body, current }) {
   const browsers = h('div')
   const google = (await get('/v1/login/methods').catch(() => ({}))).google ? h('div') : undefined
   if (!current()) return
-  put(body, offers('/v1/me/password') ? panel(t('account.password'), password()) : null,
+  put(body, me().second_factor_missing ? h('p', { class: 'error', role: 'status' }, t('account.totp.required')) : null,
+    offers('/v1/me/password') ? panel(t('account.password'), password()) : null,
     offers('/v1/me/totp') ? panel(t('account.totp'), totp) : null,
     google ? panel('Google', google) : null,
     offers('/v1/me/sessions') ? panel(t('account.browsers'), browsers) : null)
@@ -28,32 +30,10 @@ export async function show({ body, current }) {
   await draw()
 }
 
-// Some changes take a sign-in of the last minutes: the password is asked for, then it goes on.
-async function proven(work) {
-  try {
-    return await work()
-  } catch (problem) {
-    if (problem.code !== 'forbidden') throw problem
-    await prove()
-    return work()
-  }
-}
-const prove = () => new Promise(resolve => {
-  const whose = h('input', { type: 'email', autocomplete: 'username', value: me().email, hidden: true })
-  const word = field(t('account.current'), { type: 'password', name: 'current', autocomplete: 'current-password', required: true })
-  const code = me().totp_enabled ? codeField() : undefined
-  const asked = dialog(t('account.prove'), form([h('p', null, t('account.prove.about')), whose, word, ...(code ? [code] : [])], t('continue'), async () => {
-    await post('/v1/login', { email: me().email, password: word.input.value, ...(code ? { code: code.value } : {}) }, { quiet: true })
-    asked.close()
-    resolve()
-  }, { cancel: () => asked.close() }))
-  word.input.focus()
-})
-
 async function drawGoogle(place) {
   const linked = await get('/v1/me/google').catch(problem => { if (problem.status === 404) return undefined; throw problem })
   put(place, linked
-    ? [h('p', null, t('account.google.on', { email: linked.email })), button(t('account.google.off'), guarded(async () => { await erase('/v1/me/google'); await drawGoogle(place) }), 'danger')]
+    ? [h('p', null, t('account.google.on', { email: linked.email })), button(t('account.google.off'), guarded(async () => { await proven(() => erase('/v1/me/google')); await drawGoogle(place) }), 'danger')]
     : [h('p', null, t('account.google.about')), button(t('account.google.link'), guarded(async () => { await prove(); location.assign('/v1/login/google?link=1') }))])
 }
 
@@ -67,8 +47,6 @@ function password() {
     toast(t('account.changed'))
   })
 }
-
-const codeField = () => field(t('code'), { name: 'code', inputmode: 'numeric', autocomplete: 'one-time-code', required: true, dir: 'ltr' })
 
 function drawTotp(place) {
   if (me().totp_enabled) {
@@ -85,10 +63,11 @@ function drawTotp(place) {
     const code = codeField()
     put(place, h('p', null, t('account.totp.scan')), secret(t('account.totp.secret'), made.secret), secret(t('account.totp.uri'), made.uri),
       form([code], t('account.totp.confirm'), async () => {
+        const missing = me().second_factor_missing
         const { recovery_codes } = await post('/v1/me/totp/confirm', { code: code.value })
         await loadMe()
         put(place, h('p', null, t('account.totp.recovery')), h('ul', { class: 'codes' }, recovery_codes.map(one => h('li', { dir: 'ltr' }, h('code', null, one)))),
-          button(t('continue'), () => drawTotp(place)))
+          button(t('continue'), () => missing ? location.reload() : drawTotp(place)))
       }))
     code.input.focus()
   })))

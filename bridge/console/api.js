@@ -10,7 +10,7 @@ export class Problem extends Error {
 }
 
 const lost = new EventTarget()
-// Called when a call says that nobody is signed in any more.
+// Called when a call says that nobody is signed in any more, or not with enough.
 export const onSignedOut = callback => lost.addEventListener('lost', callback)
 
 export async function call(method, path, body, { accept = 'application/json', quiet = false } = {}) {
@@ -28,7 +28,7 @@ export async function call(method, path, body, { accept = 'application/json', qu
   const type = answer.headers.get('content-type') ?? ''
   if (!answer.ok) {
     const problem = new Problem(answer.status, type.includes('json') ? await answer.json().catch(() => undefined) : undefined)
-    if (answer.status === 401 && !quiet && problem.code === 'unauthenticated') lost.dispatchEvent(new Event('lost'))
+    if (!quiet && (problem.code === 'second_factor_required' || (answer.status === 401 && problem.code === 'unauthenticated'))) lost.dispatchEvent(new Event('lost'))
     throw problem
   }
   if (answer.status === 204) return undefined

@@ -33,6 +33,9 @@ const views = [
   { path: 'account', view: account, menu: true, may: () => offers('/v1/me') }
 ]
 
+// Who must have a second factor and has none gets only the place to turn it on.
+const open = one => one.may() && (!me()?.second_factor_missing || one.path === 'account')
+
 function find(fragment) {
   const parts = fragment.split('/')
   for (const one of views) {
@@ -47,7 +50,7 @@ let leave = () => {}
 let drawn = 0
 
 function frame() {
-  const allowed = views.filter(one => one.menu && one.may())
+  const allowed = views.filter(one => one.menu && open(one))
   const main = h('main', { id: 'main', tabindex: '-1' })
   const menu = h('nav', { class: 'menu', 'aria-label': t('menu') },
     h('ul', null, allowed.map(one => h('li', null, h('a', { href: `#/${one.path}`, 'data-path': one.path }, t(`nav.${one.path}`))))))
@@ -77,8 +80,8 @@ async function route() {
   leave()
   leave = () => {}
   const found = find(location.hash.replace(/^#\/?/, ''))
-  if (!found || !found.one.may()) {
-    const first = views.find(one => one.menu && one.may())
+  if (!found || !open(found.one)) {
+    const first = views.find(one => one.menu && open(one))
     if (first) location.replace(`#/${first.path}`)
     return
   }
@@ -109,13 +112,15 @@ export async function start() {
   leave = () => {}
   const invitation = /^#\/invitations?\/(.+)$/.exec(location.hash)
   if (invitation) return signin.accept(app, decodeURIComponent(invitation[1]), start)
+  const reset = /^#\/password-reset\/(.+)$/.exec(location.hash)
+  if (reset) return signin.reset(app, decodeURIComponent(reset[1]), start)
   const state = await loadMe()
   if (state === 'setup') return signin.setup(app, start)
   if (state === 'out') return signin.show(app, start)
   if (state === 'down') {
     return show(app, h('main', { class: 'alone' }, h('h1', null, 'Waslo Bridge'), h('p', { class: 'error', role: 'alert' }, t('problem.unreachable')), button(t('again'), start, 'primary')))
   }
-  if (!isOperator() && may('events:read')) live.start()
+  if (!isOperator() && may('events:read') && !me().second_factor_missing) live.start()
   frame()
   route()
 }
@@ -126,5 +131,5 @@ onSignedOut(() => {
   live.stop()
   start()
 })
-addEventListener('hashchange', () => /^#\/invitations?\//.test(location.hash) ? start() : route())
+addEventListener('hashchange', () => /^#\/(invitations?|password-reset)\//.test(location.hash) ? start() : route())
 start()

@@ -3,6 +3,7 @@ import { all, erase, patch, post } from './api.js'
 import { h, show as put } from './dom.js'
 import { t, time } from './prefs.js'
 import { button, confirm, dialog, field, form, guarded, list, panel, row, secret } from './parts.js'
+import { proven } from './proof.js'
 import { isOperator, me, may } from './me.js'
 
 const order = ['viewer', 'agent', 'admin', 'owner']
@@ -29,6 +30,7 @@ export async function show({ head, body, current }) {
         one.totp_enabled ? h('span', null, t('users.totp')) : null, one.id === me().id ? h('span', null, t('users.you')) : null, h('span', null, t('since', { time: time(one.created_at) }))],
       writes && one.id !== me().id ? [
         roles.length > 1 ? button(t('users.role'), () => changeRole(one, roles, draw)) : null,
+        resettable(one) ? button(t('users.reset'), guarded(() => reset(one))) : null,
         button(one.disabled ? t('enable') : t('disable'), guarded(async () => { await patch(`/v1/users/${one.id}`, { disabled: !one.disabled }); await draw() })),
         button(t('delete'), () => confirm(t('users.delete'), t('users.delete.ask', { email: one.email }), t('delete'), async () => { await erase(`/v1/users/${one.id}`); await draw() }), 'danger')
       ] : null)), t('users.none'))),
@@ -38,6 +40,14 @@ export async function show({ head, body, current }) {
   }
   if (writes) head.append(button(t('users.invite'), () => invite('/v1/invitations', roles, draw), 'primary'))
   await draw()
+}
+
+// As the service decides: an owner's password, and an operator's, takes an operator.
+const resettable = user => !user.disabled && (isOperator() || (user.role !== 'owner' && order.indexOf(user.role) <= order.indexOf(me().role)))
+
+async function reset(user) {
+  const made = await proven(() => post(`/v1/users/${user.id}/password-reset`))
+  dialog(t('users.reset'), [h('p', null, t('users.reset.once', { email: user.email })), secret(t('users.reset.link'), made.link), h('p', { class: 'hint' }, t('links.until', { time: time(made.expires_at) }))])
 }
 
 function changeRole(user, roles, done) {

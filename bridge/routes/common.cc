@@ -27,6 +27,16 @@ Answer empty_answer() {
   return answer;
 }
 
+std::string console_link(const Call& call, const std::string& view) {
+  std::string base = call.app.config.http.public_url;
+  while (base.ends_with('/')) base.pop_back();
+  if (base.empty()) {
+    base = call.request.secure ? "https://" : "http://";
+    base += call.request.header("host");
+  }
+  return base + "/#/" + view;
+}
+
 Outcome<PageWish> page_wish(Call& call, std::string_view list) {
   PageWish wish;
   wish.limit = static_cast<size_t>(call.number("limit", 50));

@@ -19,6 +19,7 @@ Outcome<Answer> file_answer(const Request& request, const ConsoleFile* file, boo
   if (foreign(request)) return refuse(Code::cross_site);
   Answer answer;
   answer.headers = {{"Content-Security-Policy", std::string(kConsolePolicy)},
+                    {"Reporting-Endpoints", std::string(kConsoleReports)},
                     {"Cross-Origin-Embedder-Policy", "require-corp"},
                     {"X-DNS-Prefetch-Control", "off"},
                     {"Cache-Control", lasting ? "public, max-age=31536000, immutable" : "no-cache"},

@@ -1,5 +1,6 @@
 // GET /v1/login/google and its callback: sign-in with Google, and linking an account to oneself.
-// GET, DELETE /v1/me/google: the account that is linked. GET /v1/login/methods: what there is.
+// POST /v1/login/google/code: the second factor of whoever has one. GET, DELETE /v1/me/google: the
+// account that is linked. GET /v1/login/methods: what there is.
 //
 // Browsers are sent here and sent on. A stranger learns one code and no reason; the log has it.
 
@@ -8,6 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "bridge/browser.h"
+#include "bridge/factor_rule.h"
+#include "bridge/google_step.h"
 #include "bridge/routes/proof.h"
 #include "storage/base/log.h"
 
@@ -96,6 +99,9 @@ awaitable<Outcome<Answer>> begin(Call& call) {
     std::string id = user, own = cookie_of(request);
     auto fresh = co_await freshly_signed_in(app, std::move(id), std::move(own));
     if (!fresh) co_return failed(request, fresh.error());
+    if (factor_missing(app.config, *caller)) {
+      co_return failed(request, Problem{Code::second_factor_required, {}});
+    }
   }
   auto begun = co_await app.google->begin(std::move(user));
   if (!begun) {
@@ -132,13 +138,67 @@ awaitable<Outcome<Answer>> finish_link(Call& call, Google::Proven proven) {
   co_return send_to(std::string(kHome) + "#linked=google", 303);
 }
 
+// The account was right and is not enough: the browser keeps the proof for the code's sake.
+awaitable<Outcome<Answer>> ask_for_code(Call& call, Identity identity) {
+  App& app = call.app;
+  auto user = co_await app.people.find_identity(std::move(identity));
+  if (!user) co_return refuse(user.error());
+  auto step = co_await begin_step(app, *user);
+  if (!step) co_return refuse(step.error());
+  call.note.target = *user;
+  call.note.refused = true;
+  call.note.detail = row_of(Code::code_required).name;
+  Answer answer = wants_page(call.request)
+                      ? send_to(std::string(kHome) + "#signin-code=google", 303)
+                      : problem_answer(Problem{Code::code_required, {}}, call.request.id);
+  answer.headers.emplace_back("Set-Cookie", step_cookie(*step));
+  co_return answer;
+}
+
+// The code of the second factor, after the account.
+awaitable<Outcome<Answer>> finish_step(Call& call) {
+  App& app = call.app;
+  const Request& request = call.request;
+  if (!app.google) co_return refuse(Code::not_found);
+  if (auto problem = cross_site(request, app.config)) co_return refuse(std::move(*problem));
+  std::string step = cookie_of(request, kStepCookie);
+  auto user = co_await user_of_step(app, std::move(step));
+  if (!user) co_return refuse(user.error());
+  call.note.actor = user->email;
+  // The same guesses as with the password, not as many again.
+  if (auto problem = over_login_limit(app, request, user->email)) {
+    co_return refuse(std::move(*problem));
+  }
+  LoginGuard& guard = app.people.guard();
+  const std::string place = address_group(request.address);
+  if (auto may = guard.may_try(user->email, place); !may) co_return refuse(std::move(may.error()));
+  std::string id = user->id.text(), code = text_of(call.body, "code");
+  SignInFacts facts = facts_of(request);
+  auto login = co_await app.people.open_session(std::move(id), std::move(facts), std::move(code));
+  if (!login) {
+    if (login.error().code == Code::code_refused) guard.failed(user->email, place);
+    co_return refuse(std::move(login.error()));
+  }
+  guard.succeeded(user->email, place);
+  call.note.target = user->id.text();
+  if (user->org) call.note.organization = app.auth.users().scope_of(*user);
+  auto answer = login_answer(*login);
+  answer.headers.emplace_back("Set-Cookie", step_cookie(""));
+  log_info("google.signed_in", {{"request", request.id}});
+  co_return answer;
+}
+
 awaitable<Outcome<Answer>> finish_sign_in(Call& call, IdClaims claims) {
   App& app = call.app;
   const Request& request = call.request;
   // A session from before this proof ends with it.
   SignInFacts facts = facts_of(request);
-  Identity identity = identity_of(claims);
+  Identity identity = identity_of(claims), again = identity;
   auto login = co_await app.people.enter_by(std::move(identity), std::move(facts));
+  if (!login && login.error().code == Code::code_required) {
+    auto answer = co_await ask_for_code(call, std::move(again));
+    co_return answer;
+  }
   if (!login) {
     if (login.error().code == Code::not_invited) {
       log_info("google.not_invited", {{"request", request.id},
@@ -206,7 +266,13 @@ awaitable<Outcome<Answer>> linked(Call& call) {
 }
 
 awaitable<Outcome<Answer>> unlink(Call& call) {
+  if (!call.caller->from_browser()) {
+    co_return refuse(Code::forbidden, "Sign in with a browser: a token has no account of its own.");
+  }
   std::string user = call.caller->principal();
+  std::string id = user, cookie = cookie_of(call.request);
+  auto fresh = co_await freshly_signed_in(call.app, std::move(id), std::move(cookie));
+  if (!fresh) co_return refuse(fresh.error());
   auto done = co_await call.app.people.unlink_identity(std::move(user));
   if (!done) co_return refuse(std::move(done.error()));
   log_info("google.unlinked", {{"request", call.request.id}, {"user", call.caller->principal()}});
@@ -224,13 +290,26 @@ constexpr Field kLinkedFields[] = {{.name = "email", .required = true},
 constexpr Shape kLinked{"linked_google", kLinkedFields};
 constexpr Reply kMethodsReplies[] = {{200, "Ways to sign in here", &kMethods}};
 constexpr Reply kLinkedReplies[] = {{200, "The linked account", &kLinked}};
-constexpr Reply kUnlinkReplies[] = {{204, "No account is linked any more"}};
+constexpr Reply kUnlinkReplies[] = {
+    {204, "No account is linked any more. Takes a sign-in of the last five minutes."}};
+constexpr Field kCodeFields[] = {{.name = "code",
+                                  .required = true,
+                                  .min = 1,
+                                  .max = 64,
+                                  .about = "Of the app, or for recovery."}};
+constexpr Shape kCode{"google_code", kCodeFields};
+constexpr Reply kCodeReplies[] = {{200, "Logged in; the cookie is set", &kLoginAnswer}};
+constexpr Code kCodeProblems[] = {Code::not_found,   Code::cross_site,    Code::signin_refused,
+                                  Code::not_invited, Code::code_required, Code::code_refused};
 constexpr Code kLinkedProblems[] = {Code::not_found};
 constexpr Reply kBeginReplies[] = {{302, "To Google; a cookie binds the sign-in to this browser"}};
 constexpr Reply kBackReplies[] = {
-    {303, "To the console: signed in, linked, or with #signin-error= and the code of the problem"}};
-constexpr Code kBeginProblems[] = {Code::not_found, Code::unauthenticated, Code::cross_site,
-                                   Code::forbidden, Code::signin_unreachable};
+    {303,
+     "To the console: signed in, linked, with #signin-code=google where the second factor is still "
+     "asked for, or with #signin-error= and the code of the problem"}};
+constexpr Code kBeginProblems[] = {
+    Code::not_found, Code::unauthenticated,        Code::cross_site,
+    Code::forbidden, Code::second_factor_required, Code::signin_unreachable};
 constexpr Code kBackProblems[] = {Code::not_found,      Code::unauthenticated,    Code::not_invited,
                                   Code::signin_refused, Code::signin_unreachable, Code::conflict,
                                   Code::code_required};
@@ -256,6 +335,19 @@ constexpr Route kRoutes[] = {{"GET",
                               callback,
                               kBackReplies,
                               kBackProblems,
+                              "sign_in.google",
+                              AuditOrder::after},
+                             {"POST",
+                              "/v1/login/google/code",
+                              "finishGoogleWithCode",
+                              "The second factor, after the Google account",
+                              Access::open,
+                              {},
+                              &kCode,
+                              nullptr,
+                              finish_step,
+                              kCodeReplies,
+                              kCodeProblems,
                               "sign_in.google",
                               AuditOrder::after},
                              {"GET",

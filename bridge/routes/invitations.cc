@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bridge/routes/page.h"
 #include "bridge/routes/tables.h"
 
 namespace wab::bridge {
@@ -41,14 +42,7 @@ constexpr Field kMadeFields[] = {
     {.name = "token", .required = true, .about = "Shown once."},
     {.name = "link", .required = true, .max = 2048, .about = "To the console, shown once."}};
 constexpr Shape kMade{"made_invitation", kMadeFields};
-constexpr Field kListFields[] = {
-    {.name = "data",
-     .type = Type::array,
-     .required = true,
-     .max = 100,
-     .shape = &kInvitation,
-     .item = Type::object},
-    {.name = "next_cursor", .required = true, .max = 512, .nullable = true}};
+constexpr auto kListFields = page_fields(kInvitation);
 constexpr Shape kList{"invitations", kListFields};
 constexpr Field kAcceptFields[] = {
     {.name = "token", .required = true, .min = 1, .max = 128},
@@ -64,17 +58,6 @@ json shown(const People::Invitation& invitation) {
           {"expires_at", to_iso8601(invitation.expires_at)}};
 }
 
-// What follows "#" is not sent to any server and so in no log.
-std::string link_to(const Call& call, const std::string& token) {
-  std::string base = call.app.config.http.public_url;
-  while (base.ends_with('/')) base.pop_back();
-  if (base.empty()) {
-    base = call.request.secure ? "https://" : "http://";
-    base += call.request.header("host");
-  }
-  return base + "/#/invitation/" + token;
-}
-
 awaitable<Outcome<Answer>> invite(Call& call, storage::OrgScope into, Role role) {
   if (into != call.app.audit.deployment()) {
     auto room = co_await call.app.quotas.room(into, Quota::users);
@@ -85,13 +68,17 @@ awaitable<Outcome<Answer>> invite(Call& call, storage::OrgScope into, Role role)
   if (!made) co_return refuse(made.error());
   json out = shown(made->invitation);
   out["token"] = made->token;
-  out["link"] = link_to(call, made->token);
+  out["link"] = console_link(call, "invitation/" + made->token);
   auto answer = json_answer(201, out);
-  // The repeatable answer belongs to the caller's rows, which for an operator are not the others'.
-  std::vector<storage::Row> also;
-  if (into == call.org()) also = call.repeatable(answer);
   call.note.detail = made->invitation.email + " as " + std::string(role_word(role));
-  auto stored = co_await call.app.people.store_invitation(std::move(*made), std::move(also));
+  auto also = call.repeatable(answer);
+  People& people = call.app.people;
+  if (call.caller->is_operator()) {
+    auto stored = co_await people.store_invitation_for_operator(std::move(*made), std::move(also));
+    if (!stored) co_return refuse(stored.error());
+    co_return answer;
+  }
+  auto stored = co_await people.store_invitation(std::move(*made), std::move(also));
   if (!stored) co_return refuse(stored.error());
   co_return answer;
 }

@@ -14,7 +14,10 @@ constexpr Field kLoginFields[] = {
     {.name = "code", .min = 1, .max = 64, .about = "Of the app, or a recovery code."}};
 constexpr Shape kLogin{"login", kLoginFields};
 
-std::optional<Problem> over_limit(App& app, const Request& request, const std::string& email) {
+}  // namespace
+
+std::optional<Problem> over_login_limit(App& app, const Request& request,
+                                        const std::string& email) {
   const auto quota = app.config.limits.login_per_minute;
   constexpr std::chrono::seconds kMinute{60}, kHour{3600};
   const Verdict verdicts[] = {
@@ -31,6 +34,16 @@ std::optional<Problem> over_limit(App& app, const Request& request, const std::s
   return std::nullopt;
 }
 
+Answer login_answer(const People::Login& login) {
+  nlohmann::json out = {{"role", role_word(login.role)}, {"organization_id", nullptr}};
+  if (!login.organization.empty()) out["organization_id"] = login.organization;
+  auto answer = json_answer(200, out);
+  answer.headers.emplace_back("Set-Cookie", set_cookie(login.cookie));
+  return answer;
+}
+
+namespace {
+
 awaitable<Outcome<Answer>> login(Call& call) {
   // Logging a stranger's browser into one's own account is an attack too.
   const auto& request = call.request;
@@ -40,7 +53,8 @@ awaitable<Outcome<Answer>> login(Call& call) {
   std::string email = folded_email(text_of(call.body, "email"));
   std::string password = text_of(call.body, "password");
   call.note.actor = email;
-  if (auto problem = over_limit(call.app, request, email)) co_return refuse(std::move(*problem));
+  if (auto problem = over_login_limit(call.app, request, email))
+    co_return refuse(std::move(*problem));
   LoginGuard& guard = call.app.people.guard();
   const std::string who = email, place = address_group(request.address);
   if (auto may = guard.may_try(who, place); !may) co_return refuse(std::move(may.error()));
@@ -59,11 +73,7 @@ awaitable<Outcome<Answer>> login(Call& call) {
   if (!caller) co_return refuse(caller.error());
   call.note.target = caller->principal();
   if (!caller->is_operator()) call.note.organization = caller->scope();
-  nlohmann::json out = {{"role", role_word(login->role)}, {"organization_id", nullptr}};
-  if (!login->organization.empty()) out["organization_id"] = login->organization;
-  auto answer = json_answer(200, out);
-  answer.headers.emplace_back("Set-Cookie", set_cookie(login->cookie));
-  co_return answer;
+  co_return login_answer(*login);
 }
 
 awaitable<Outcome<Answer>> logout(Call& call) {
@@ -83,7 +93,13 @@ awaitable<Outcome<Answer>> logout(Call& call) {
 constexpr Field kLoginAnswerFields[] = {
     {.name = "role", .required = true},
     {.name = "organization_id", .required = true, .nullable = true}};
-constexpr Shape kLoginAnswer{"login_answer", kLoginAnswerFields};
+
+}  // namespace
+
+extern constexpr Shape kLoginAnswer{"login_answer", kLoginAnswerFields};
+
+namespace {
+
 constexpr Reply kLoginReplies[] = {{200, "Logged in; the cookie is set", &kLoginAnswer}};
 constexpr Reply kLogoutReplies[] = {{204, "Logged out"}};
 constexpr Code kLoginProblems[] = {Code::bad_credentials, Code::code_required, Code::code_refused,

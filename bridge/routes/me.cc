@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bridge/browser.h"
+#include "bridge/factor_rule.h"
 #include "bridge/routes/proof.h"
 
 namespace wab::bridge {
@@ -14,7 +15,11 @@ constexpr Field kUserFields[] = {{.name = "id", .required = true},
                                  {.name = "email", .required = true},
                                  {.name = "role", .required = true},
                                  {.name = "organization_id", .required = true, .nullable = true},
-                                 {.name = "totp_enabled", .type = Type::boolean, .required = true}};
+                                 {.name = "totp_enabled", .type = Type::boolean, .required = true},
+                                 {.name = "second_factor_missing",
+                                  .type = Type::boolean,
+                                  .required = true,
+                                  .about = "Only /v1/me and sign-out answer until one is on."}};
 constexpr Shape kUser{"signed_in_user", kUserFields};
 constexpr Field kMeFields[] = {
     {.name = "user",
@@ -50,7 +55,8 @@ awaitable<Outcome<Answer>> me(Call& call) {
                    {"email", user->email},
                    {"role", role_word(user->role)},
                    {"organization_id", org_json(caller)},
-                   {"totp_enabled", !user->totp_secret.empty()}};
+                   {"totp_enabled", !user->totp_secret.empty()},
+                   {"second_factor_missing", factor_missing(call.app.config, caller)}};
   }
   co_return json_answer(200, out);
 }

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bridge/routes/page.h"
 #include "bridge/routes/tables.h"
 #include "bridge/stored.h"
 
@@ -37,14 +38,7 @@ constexpr Field kOrganizationFields[] = {
     {.name = "created_at", .required = true},
     {.name = "updated_at", .required = true}};
 constexpr Shape kOrganization{"organization", kOrganizationFields};
-constexpr Field kListFields[] = {
-    {.name = "data",
-     .type = Type::array,
-     .required = true,
-     .max = 100,
-     .shape = &kOrganization,
-     .item = Type::object},
-    {.name = "next_cursor", .required = true, .max = 512, .nullable = true}};
+constexpr auto kListFields = page_fields(kOrganization);
 constexpr Shape kList{"organizations", kListFields};
 
 json shown(const json& stored) {

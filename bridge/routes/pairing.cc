@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bridge/accept.h"
+#include "bridge/event_stream.h"
 #include "bridge/qr_image.h"
 #include "bridge/routes/session_json.h"
 #include "bridge/routes/tables.h"
@@ -83,13 +84,16 @@ class PairingFollower final : public Follower {
   awaitable<void> run(EventSink& sink) override {
     uint64_t seen = 0;
     std::string last_code;
+    auto due = app_.clock.steady() + kHeartbeat;
     while (!sink.closed()) {
-      const auto until = app_.clock.steady() + kHeartbeat;
+      const auto until = std::min(due, app_.clock.steady() + kGlance);
       auto view = co_await app_.sessions.watch(org_, id_, seen, until);
       if (!view) co_return;
       std::string name, data;
       const auto status = view->status.status;
       if (view->version == seen) {
+        if (app_.clock.steady() < due) continue;
+        due = app_.clock.steady() + kHeartbeat;
         auto alive = co_await sink.beat();
         if (!alive) co_return;
         continue;

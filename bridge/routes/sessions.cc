@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bridge/routes/page.h"
 #include "bridge/routes/session_json.h"
 #include "bridge/routes/tables.h"
 
@@ -78,14 +79,7 @@ extern constexpr Shape kSessionShape{"session", kSessionFields};
 
 namespace {
 
-constexpr Field kListFields[] = {
-    {.name = "data",
-     .type = Type::array,
-     .required = true,
-     .max = 100,
-     .shape = &kSessionShape,
-     .item = Type::object},
-    {.name = "next_cursor", .required = true, .max = 512, .nullable = true}};
+constexpr auto kListFields = page_fields(kSessionShape);
 constexpr Shape kList{"sessions", kListFields};
 
 awaitable<Outcome<Answer>> create(Call& call) {

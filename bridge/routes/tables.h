@@ -28,6 +28,8 @@ std::span<const Route> usage_routes();
 std::span<const Route> console_routes();
 std::span<const Route> pairing_link_routes();
 std::span<const Route> overview_routes();
+std::span<const Route> password_reset_routes();
+std::span<const Route> csp_report_routes();
 
 // Shapes that several tables use.
 extern const Shape kPageQuery;       // limit, cursor
@@ -35,6 +37,7 @@ extern const Shape kSessionShape;    // a session in answers
 extern const Shape kTokenShape;      // a token in lists
 extern const Shape kMintedShape;     // a token shown once
 extern const Shape kUserShape;       // a user in answers
+extern const Shape kLoginAnswer;     // whoever signed in
 extern const Shape kLimitOverrides;  // of an organization; null takes one away
 extern const Shape kQuotaValues;
 
@@ -43,8 +46,15 @@ nlohmann::json quota_json(const QuotaValues& values);
 // {"data": [...], "next_cursor": text or null}
 Answer page_answer(Call& call, std::string_view list, nlohmann::json data, std::string_view next);
 nlohmann::json user_json(const UserRecord& user);
+// Whoever signed in, and the cookie.
+Answer login_answer(const People::Login& login);
+// Attempts at one account and from one address, whatever way in.
+std::optional<Problem> over_login_limit(App& app, const Request& request, const std::string& email);
 // 204
 Answer empty_answer();
+// The address of a view of the console. What follows "#" is not sent to any server and so in no
+// log.
+std::string console_link(const Call& call, const std::string& view);
 // Limit and mark of a paged call; refuses a foreign cursor.
 struct PageWish {
   size_t limit = 50;

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bridge/config_check.h"
+#include "bridge/routes/page.h"
 #include "bridge/routes/tables.h"
 
 namespace wab::bridge {
@@ -89,14 +90,7 @@ constexpr Shape kRotate{"token_rotation", kRotateFields};
 
 namespace {
 
-constexpr Field kListFields[] = {
-    {.name = "data",
-     .type = Type::array,
-     .required = true,
-     .max = 100,
-     .shape = &kTokenShape,
-     .item = Type::object},
-    {.name = "next_cursor", .required = true, .max = 512, .nullable = true}};
+constexpr auto kListFields = page_fields(kTokenShape);
 constexpr Shape kList{"tokens", kListFields};
 
 json shown(const TokenRecord& record) {

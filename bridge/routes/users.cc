@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bridge/routes/page.h"
 #include "bridge/routes/tables.h"
 
 namespace wab::bridge {
@@ -28,14 +29,7 @@ extern constexpr Shape kUserShape{"user", kUserFields};
 
 namespace {
 
-constexpr Field kListFields[] = {
-    {.name = "data",
-     .type = Type::array,
-     .required = true,
-     .max = 100,
-     .shape = &kUserShape,
-     .item = Type::object},
-    {.name = "next_cursor", .required = true, .max = 512, .nullable = true}};
+constexpr auto kListFields = page_fields(kUserShape);
 constexpr Shape kList{"users", kListFields};
 
 awaitable<Outcome<Answer>> list_of(Call& call, storage::OrgScope of, std::string_view name) {

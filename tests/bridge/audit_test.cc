@@ -28,8 +28,8 @@ storage::OrgScope scope_of(Bench& bench, const std::string& org) {
 }
 
 TEST(Audit, EveryRouteThatChangesSomethingHasAnAction) {
-  // Messages are rows with their own state; see audit.h.
-  const std::set<std::string_view> unlogged = {"sendMessage"};
+  // Messages are rows with their own state; see audit.h. Reports of browsers change nothing.
+  const std::set<std::string_view> unlogged = {"sendMessage", "reportPolicy"};
   size_t logged = 0;
   for (const auto& table : all_routes()) {
     for (const auto& route : table) {

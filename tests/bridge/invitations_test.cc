@@ -142,5 +142,33 @@ TEST_F(Invitations, OfTwoThatAcceptAtOnceOneIsFirst) {
   EXPECT_EQ(bench.ask(admin, "/v1/users")["data"].size(), 2u);
 }
 
+TEST_F(Invitations, AnOperatorsRepeatableAnswerAndItsInvitationAreOneCommit) {
+  // In the commit that makes the invitation work stands the answer as well.
+  bool together = false;
+  bench.store.on_commit = [&](const storage::Commit& commit) {
+    bool lookup = false, answer = false;
+    for (const auto& row : commit.put) {
+      lookup = lookup || row.key.kind == storage::Kind::invitation_lookup;
+      answer = answer || row.key.kind == storage::Kind::idempotency;
+    }
+    if (lookup) together = answer;
+  };
+  bench.operator_token();
+  const std::pair<std::string, const char*> calls[] = {
+      {"/v1/organizations/" + b + "/invitations", R"({"email":"x@b.example","role":"owner"})"},
+      {"/v1/invitations", R"({"email":"x@example.org","role":"operator"})"}};
+  for (const auto& [path, body] : calls) {
+    together = false;
+    auto again = [&, &to = path, &what = body] {
+      return bench.call("POST", to, what, bench.operator_token(), {{"Idempotency-Key", to}});
+    };
+    const auto once = again();
+    ASSERT_EQ(once.status, 201) << once.body;
+    EXPECT_TRUE(together) << path;
+    EXPECT_EQ(again().body, once.body);
+    EXPECT_EQ(accept(json::parse(once.body)).status, 201);
+  }
+}
+
 }  // namespace
 }  // namespace wab::bridge::test

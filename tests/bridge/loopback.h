@@ -14,8 +14,8 @@ using wab::test::soon;
 // The bench's parts behind a listener on a shard of their own thread.
 class Loopback : public ::testing::Test {
  protected:
-  explicit Loopback(Config config = default_config(), Patience patience = {})
-      : bench(std::move(config)) {
+  explicit Loopback(Config config = default_config(), Patience patience = {}, size_t threads = 2)
+      : bench(std::move(config)), shards(threads) {
     tenant = bench.tenant("A");
     bench.add_event(tenant.org, *SessionId::parse(tenant.session), 1, R"({"seq":1})");
     bench.config.http.listen = "127.0.0.1:0";
@@ -72,12 +72,14 @@ class Loopback : public ::testing::Test {
 
   Bench bench;
   Bench::Tenant tenant;
-  Shards shards{2};
-  EventFeed events{{shards.executor(0), shards.executor(1)}};
-  Audit audit{bench.store,
-              bench.clock,
-              bench.issuer.deployment(),
-              {shards.executor(0), shards.executor(1)}};
+  std::vector<any_io_executor> executors() {
+    std::vector<any_io_executor> out;
+    for (size_t i = 0; i < shards.size(); ++i) out.push_back(shards.executor(i));
+    return out;
+  }
+  Shards shards;
+  EventFeed events{executors()};
+  Audit audit{bench.store, bench.clock, bench.issuer.deployment(), executors()};
   App app{bench.config, bench.store,  bench.clock,       bench.random,   bench.auth,
           bench.people, bench.limits, bench.idempotency, bench.sessions, bench.endpoints,
           events,       audit,        bench.quotas};

@@ -32,7 +32,7 @@ TEST(OpenApi, EveryRouteIsInItAndNothingElse) {
       ASSERT_TRUE(path.contains(lower(route.method))) << route.pattern;
       const auto& one = path[lower(route.method)];
       EXPECT_TRUE(names.insert(one["operationId"]).second) << route.name;
-      EXPECT_EQ(one.contains("requestBody"), route.body != nullptr);
+      EXPECT_EQ(one.contains("requestBody"), route.body != nullptr || !route.unjudged.empty());
       EXPECT_FALSE(one["responses"].empty());
       for (const auto& reply : route.replies) {
         EXPECT_TRUE(one["responses"].contains(std::to_string(reply.status)));

@@ -112,8 +112,8 @@ TEST(Housekeeping, ErasesWhatExpiredAndNothingElse) {
   Bench bench;
   const auto a = bench.tenant("A");
   const auto org = bench.issuer.organization(*OrgId::parse(a.org));
-  Housekeeping housekeeping(bench.store, bench.issuer, bench.clock, bench.auth, bench.idempotency,
-                            bench.quotas);
+  Housekeeping housekeeping(bench.store, bench.issuer, bench.clock, bench.auth, bench.people,
+                            bench.idempotency, bench.quotas);
   const auto life = json{{"name", "x"}, {"role", "viewer"}, {"expires_in", "1h"}};
   EXPECT_EQ(
       bench.call("POST", "/v1/tokens", life.dump(), a.owner, {{"Idempotency-Key", "k"}}).status,
@@ -130,6 +130,26 @@ TEST(Housekeeping, ErasesWhatExpiredAndNothingElse) {
     return page->rows.size();
   };
   using storage::Kind;
+  const std::string guest = R"({"email":"guest@example.org","role":"viewer"})";
+  ASSERT_EQ(bench.call("POST", "/v1/invitations", guest, a.owner).status, 201);
+  ASSERT_EQ(
+      bench
+          .call("POST", "/v1/users/" + made->text() + "/password-reset", "", bench.operator_token())
+          .status,
+      201);
+  // A lookup as an earlier version wrote it: without the time.
+  auto lookups_of_guests =
+      bench.wait(bench.store.scan(bench.issuer.deployment(), Kind::invitation_lookup, "", 10));
+  ASSERT_EQ(lookups_of_guests->rows.size(), 1u);
+  auto old = *parse_stored(lookups_of_guests->rows[0].value);
+  EXPECT_GT(number_at(old, "expires_at"), 0);
+  old.erase("expires_at");
+  auto rewrite = bench.auth.users().commit();
+  rewrite.put.push_back(
+      json_row(Kind::invitation_lookup, lookups_of_guests->rows[0].key.name, old));
+  rewrite.put.push_back(json_row(Kind::invitation_lookup, "leads nowhere", old));
+  ASSERT_TRUE(bench.wait(bench.store.commit(std::move(rewrite))).has_value());
+  EXPECT_EQ(bench.wait(housekeeping.round()), 1u);  // what leads nowhere
   EXPECT_EQ(bench.wait(housekeeping.round()), 0u);
   EXPECT_EQ(count(org, Kind::idempotency), 1u);
   EXPECT_EQ(count(bench.issuer.deployment(), Kind::browser_session), 1u);
@@ -137,6 +157,13 @@ TEST(Housekeeping, ErasesWhatExpiredAndNothingElse) {
   EXPECT_GE(bench.wait(housekeeping.round()), 2u);
   EXPECT_EQ(count(org, Kind::idempotency), 0u);
   EXPECT_EQ(count(bench.issuer.deployment(), Kind::browser_session), 0u);
+  EXPECT_EQ(count(bench.issuer.deployment(), Kind::password_reset), 0u);
+  EXPECT_EQ(count(org, Kind::invitation), 1u);
+  EXPECT_EQ(count(bench.issuer.deployment(), Kind::invitation_lookup), 1u);
+  bench.clock.advance(std::chrono::hours(24 * 7));
+  EXPECT_GE(bench.wait(housekeeping.round()), 2u);
+  EXPECT_EQ(count(org, Kind::invitation), 0u);
+  EXPECT_EQ(count(bench.issuer.deployment(), Kind::invitation_lookup), 0u);
   // An expired token stays in the list for a month.
   EXPECT_EQ(count(org, Kind::token), 2u);
   const auto lookups = count(bench.issuer.deployment(), Kind::token_lookup);

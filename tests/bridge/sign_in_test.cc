@@ -248,6 +248,7 @@ TEST_F(SignIn, WhatChangesTheAccountTakesAFreshSignIn) {
   const std::string path = "/v1/me/sessions/" + listed[0]["id"].get<std::string>();
   const std::pair<const char*, std::string> calls[] = {{"POST", "/v1/me/totp"},
                                                        {"GET", "/v1/login/google?link=1"},
+                                                       {"DELETE", "/v1/me/google"},
                                                        {"DELETE", path},
                                                        {"DELETE", "/v1/me/sessions"}};
   bench.clock.advance(5min);
@@ -265,8 +266,8 @@ TEST_F(SignIn, WhatChangesTheAccountTakesAFreshSignIn) {
   EXPECT_EQ(bench.with(old, "GET", "/v1/me").status, 401);
   bench.clock.advance(4min);
   EXPECT_EQ(bench.with(other, "DELETE", path).status, 403);
-  const int wanted[] = {201, 503, 204, 204};
-  for (size_t i = 0; i < 4; ++i) {
+  const int wanted[] = {201, 503, 404, 204, 204};
+  for (size_t i = 0; i < 5; ++i) {
     const auto answer = bench.with(fresh, calls[i].first, calls[i].second);
     EXPECT_EQ(answer.status, wanted[i]) << calls[i].second << " " << answer.body;
   }

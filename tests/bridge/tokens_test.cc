@@ -231,8 +231,9 @@ TEST(Tokens, AWrongChecksumIsRefusedBeforeAnyLookup) {
 
 TEST(Tokens, ScannersFindThemByThePublishedExpression) {
   SeededRandom random;
-  const std::regex published(R"(\bwab_(op|live|setup)_[0-9A-Za-z]{36}\b)");
-  for (const auto kind : {TokenKind::operators, TokenKind::organization, TokenKind::setup}) {
+  const std::regex published(R"(\bwab_(op|live|setup|invite|reset)_[0-9A-Za-z]{36}\b)");
+  for (const auto kind : {TokenKind::operators, TokenKind::organization, TokenKind::setup,
+                          TokenKind::invitation, TokenKind::reset}) {
     for (int i = 0; i < 50; ++i) {
       const std::string text = "key = \"" + make_token(kind, random) + "\"";
       EXPECT_TRUE(std::regex_search(text, published)) << text;

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
 import { Bridge, binDir, remove, request, workDir } from '../e2e/lib/programs.mjs'
 import { IdentityProvider, makeAuthority } from './lib/identity_provider.mjs'
+import { digits } from '../console/lib/totp.mjs'
 
 const clientId = '1234-abc.apps.example.org'
 const clientSecret = randomBytes(16).toString('hex')
@@ -106,10 +107,10 @@ class Browser {
     return (await this.get('/v1/organizations')).status === 200
   }
 }
-const refused = (answer, status, code) => {
+const refused = (answer, status, code, explained = false) => {
   assert.equal(answer.status, status, answer.text)
   assert.equal(answer.json.code, code)
-  assert.equal(answer.json.detail, undefined, 'a stranger learns no reason')
+  if (!explained) assert.equal(answer.json.detail, undefined, 'a stranger learns no reason')
 }
 // Links the account to the operator, if it is not yet.
 const link = async account => {
@@ -215,9 +216,50 @@ test('one account per user, and it can be unlinked', async () => {
   assert.equal((await unlink()).status, 404)
   refused(await new Browser().signIn(dana), 403, 'not_invited')
   // A token is nobody's account.
+  refused(await bridge.call('DELETE', '/v1/me/google'), 403, 'forbidden', true)
   assert.equal((await bridge.call('GET', '/v1/me/google')).status, 404)
   assert.deepEqual((await new Browser().get('/v1/login/methods')).json, { password: true, google: true })
   await link(dana)
+})
+
+test('whoever has a second factor is asked for it after Google', { timeout: 60000 }, async () => {
+  const other = await makeBridge('factor').start()
+  try {
+    await other.bootstrap()
+    const browser = await new Browser(other).password()
+    assert.equal((await browser.back(await browser.ask(dana, '?link=1'))).headers.location, '/#linked=google')
+    const { secret } = (await browser.get('/v1/me/totp', { method: 'POST', headers: { origin: publicUrl } })).json
+    const on = await browser.get('/v1/me/totp/confirm', { method: 'POST', body: { code: digits(secret) } })
+    assert.equal(on.status, 200, on.text)
+    const [first, second] = on.json.recovery_codes
+
+    const back = new Browser(other)
+    const page = await back.signIn(dana, { page: true })
+    assert.equal(page.status, 303)
+    assert.equal(page.headers.location, '/#signin-code=google')
+    assert.equal(back.session, undefined, 'Google alone opens nothing')
+    assert.equal((await back.get('/v1/me')).status, 401)
+    const give = (who, code) => who.get('/v1/login/google/code', { method: 'POST', body: { code } })
+    refused(await give(back, '000000'), 401, 'code_refused')
+    refused(await give(new Browser(other), first), 403, 'signin_refused')
+    const entered = await give(back, first)
+    assert.equal(entered.status, 200, entered.text)
+    assert.deepEqual(entered.json, { role: 'operator', organization_id: null })
+    assert.ok(await back.operates())
+    assert.deepEqual([...back.cookies.keys()], ['__Host-wab'], 'the cookie of the step is taken away')
+    // A program is told, and may go on all the same.
+    const program = new Browser(other)
+    refused(await program.signIn(dana), 401, 'code_required')
+    refused(await give(program, first), 401, 'code_refused')
+    assert.equal((await give(program, second)).status, 200)
+    // Somebody else's site cannot bring a browser to it.
+    const victim = new Browser(other)
+    await victim.signIn(dana)
+    refused(await victim.get('/v1/login/google/code', { method: 'POST', body: { code: second }, headers: { origin: 'https://evil.example' } }), 403, 'cross_site')
+    assert.match(readFileSync(other.log, 'utf8'), /"event":"google.signed_in"/)
+  } finally {
+    await other.stop()
+  }
 })
 
 test('tokens for others, of other domains and of unverified addresses are refused', async () => {

@@ -9,11 +9,11 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 export const shots = fileURLToPath(new URL('../../../build/test-results/console/', import.meta.url))
 mkdirSync(shots, { recursive: true })
 
-export function launch() {
+export function launch(...more) {
   return chromium.launch({
     executablePath: process.env.WAB_CHROMIUM ?? '/usr/bin/chromium',
     args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync']
+      '--disable-component-update', '--disable-sync', ...more]
   })
 }
 
