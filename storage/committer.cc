@@ -45,8 +45,8 @@ Committer::Group Committer::next_group() {
   size_t bytes = 0;
   while (!queue_.empty() && group.size() < options_.most_commits) {
     const size_t more = queue_.front()->size();
-    if (!group.empty() &&
-        (bytes + more > options_.most_bytes || queue_.front()->reads_database())) {
+    if (!group.empty() && (bytes + more > options_.most_bytes || queue_.front()->reads_database() ||
+                           queue_.front()->alone() || group.back()->alone())) {
       break;
     }
     bytes += more;

@@ -36,6 +36,8 @@ class CommitWork {
   // It looks at the database in add_to(), so what came before it must be written already: it begins
   // a group. What follows it in the group is written over what it adds.
   virtual bool reads_database() const { return false; }
+  // A group of its own: what it erases is gone before the next one looks.
+  virtual bool alone() const { return false; }
 };
 
 struct CommitterOptions {

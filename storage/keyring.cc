@@ -22,6 +22,8 @@ constexpr size_t kLargestFile = 1 << 20;
 constexpr uint8_t kKeyringColumn = 0xf0, kHalfKeyColumn = 0xf1;
 constexpr uint32_t kMostMemoryKib = 4u << 20, kMostPasses = 64;
 constexpr size_t kMostTerms = 4096;
+// Of the body; the same bytes in both. From the second on, sessions have proofs.
+constexpr uint16_t kFirstSchema = 1, kSchemaWithProofs = 2;
 
 bool looks_like_keyring(ByteView file) {
   return file.size() > kHeader && text(file).substr(0, kMagic.size()) == kMagic;
@@ -170,6 +172,7 @@ Result<void> Keyring::create(ByteView header) {
   id_key_ = std::make_unique<LockedSecret>(fresh.reveal());
   random_.fill(fresh.fill());
   terms_.emplace(1, Term{LockedSecret(fresh.reveal()), system_clock().now_ms()});
+  proves_sessions_ = true;
   TRY_VOID(make_private_directory(directory_ + "/keystore"));
   return save(*root_, header_, 1, true);
 }
@@ -183,6 +186,13 @@ Result<void> Keyring::unlock(ByteView file, std::string& message) {
                   "last rotated to; name the right one (nothing was changed)",
                   "root key mismatch");
   }
+  if (body && body->header.schema > kSchemaWithProofs) {
+    wipe(body->plaintext);
+    return refuse(message, StoreError::version,
+                  keyring_path(directory_) + " was written by a newer program; start that program",
+                  "keyring schema");
+  }
+  if (body) proves_sessions_ = body->header.schema >= kSchemaWithProofs;
   const bool sound = body && decode_body(body->plaintext);
   if (body) wipe(body->plaintext);
   if (!sound) {
@@ -202,7 +212,7 @@ Result<void> Keyring::save(const LockedSecret& root, ByteView header, uint32_t c
   const Bytes named = concat({header.first(kGenerationAt), be64(next)});
   Bytes body = encode_body(current, all_terms);
   EnvelopeHeader envelope;
-  envelope.schema = 1;
+  envelope.schema = proves_sessions_ ? kSchemaWithProofs : kFirstSchema;
   envelope.record_version = next;
   auto sealed = seal(root.reveal(), keyring_context(named), envelope, random_.array<24>(), body);
   wipe(body);
@@ -278,6 +288,11 @@ Result<void> Keyring::change_root(const KeyringOptions& to, std::string& message
   header_ = header;
   root_ = std::make_unique<LockedSecret>(std::move(root));
   return ok();
+}
+
+Result<void> Keyring::begin_proofs() {
+  proves_sessions_ = true;
+  return save(*root_, header_, current_term(), true);
 }
 
 Result<void> Keyring::begin_term() {

@@ -16,6 +16,7 @@
 // Blocking. Any thread; rotations one at a time.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -70,6 +71,10 @@ class Keyring {
   Result<void> recall_root(const KeyringOptions& options, std::string& message);
   bool has_root() const { return root_ != nullptr; }
   void forget_root() { root_.reset(); }
+  // Whether every session of this store has a proof (session_proof.h). It stands here because here
+  // nobody can take it away. With the root key at hand: from now on.
+  bool proves_sessions() const { return proves_sessions_; }
+  Result<void> begin_proofs();
   // With the root key at hand. Seals the keyring under the root key of another source.
   Result<void> change_root(const KeyringOptions& to, std::string& message);
   // A new term, which everything is sealed and wrapped under from now on.
@@ -117,6 +122,7 @@ class Keyring {
   ByteArray<16> deployment_{};
   Bytes header_;                     // of the file, with the parameters of a passphrase
   mutable std::shared_mutex mutex_;  // terms, current term, generation
+  std::atomic<bool> proves_sessions_{false};
   uint64_t generation_ = 0;
   uint32_t current_term_ = 0;
   Terms terms_;

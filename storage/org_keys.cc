@@ -32,6 +32,7 @@ OrgKeys::OrgKeys(SecretKey32 index, const std::vector<DataKey>& data_keys)
   const ByteView given = index.reveal();
   std::copy(given.begin(), given.end(), keys_.fill().begin());
   derive(given, "mac", 0, keys_.fill().subspan(kMacAt, 32));
+  derive(given, "proof", 0, keys_.fill().subspan(kProofAt, 32));
   versions_.reserve(data_keys.size());
   size_t at = kVersionsAt;
   for (const DataKey& data_key : data_keys) {
@@ -58,6 +59,12 @@ ByteArray<16> OrgKeys::blind(Column column, ByteView session, uint8_t kind,
   std::copy(session.begin(), session.end(), place.begin());
   place[16] = kind;
   return keyed(index(), static_cast<uint8_t>(column), place, view(name));
+}
+
+ByteArray<16> OrgKeys::proof(ByteView row_key, uint64_t record_version) const {
+  const auto version = be64(record_version);
+  return keyed(keys_.reveal().subspan(kProofAt, 32), static_cast<uint8_t>(Column::rows), row_key,
+               version);
 }
 
 ByteArray<16> OrgKeys::mac(Column column, ByteView key, ByteView value) const {

@@ -42,15 +42,17 @@ class OrgKeys {
   ByteView column_key(Column column, uint32_t version) const;
   // 16 bytes that stand for a name in a key of the store; differ per session and kind.
   ByteArray<16> blind(Column column, ByteView session, uint8_t kind, std::string_view name) const;
+  // One row's part of its session's proof (session_proof.h).
+  ByteArray<16> proof(ByteView row_key, uint64_t record_version) const;
   // For values that hold nothing secret: marks and positions.
   ByteArray<16> mac(Column column, ByteView key, ByteView value) const;
 
  private:
-  static constexpr size_t kIndexAt = 0, kMacAt = 32, kVersionsAt = 64;
+  static constexpr size_t kIndexAt = 0, kMacAt = 32, kProofAt = 64, kVersionsAt = 96;
   ByteView index() const { return keys_.reveal().subspan(kIndexAt, 32); }
   ByteView mac_key() const { return keys_.reveal().subspan(kMacAt, 32); }
 
-  LockedBlock keys_;  // index, mac, then one per column and version
+  LockedBlock keys_;  // index, mac, proof, then one per column and version
   std::vector<uint32_t> versions_;
 };
 

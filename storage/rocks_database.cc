@@ -17,7 +17,9 @@ namespace {
 constexpr const char* kColumnNames[] = {"default", "rows",      "events", "deliveries",
                                         "marks",   "positions", "keys"};
 constexpr const char *kSchemaRow = "schema", *kDeploymentRow = "deployment",
-                     *kGenerationRow = "keyring-generation";
+                     *kGenerationRow = "keyring-generation", *kVersionsRow = "record-versions";
+// Record versions that one opening may give: more than it can.
+constexpr uint64_t kVersionsReserved = uint64_t{1} << 40;
 
 tl::unexpected<Error> refuse(std::string& message, StoreError code, std::string text,
                              const char* where) {
@@ -216,19 +218,27 @@ Result<void> RocksDatabase::identify(const Identity& identity, bool has_data,
   return write(batch, true).ok() ? ok() : fail(StoreError::io, "schema row");
 }
 
-Result<std::optional<Bytes>> RocksDatabase::get(Column in, ByteView key) const {
+RocksDatabase::Moment RocksDatabase::now() const {
+  rocksdb::DB* const db = db_.get();
+  return {db->GetSnapshot(), [db](const rocksdb::Snapshot* at) { db->ReleaseSnapshot(at); }};
+}
+
+Result<std::optional<Bytes>> RocksDatabase::get(Column in, ByteView key, const Moment& at) const {
   rocksdb::PinnableSlice value;
-  const auto status = db_->Get({}, column(in), slice(key), &value);
+  rocksdb::ReadOptions options;
+  options.snapshot = at.get();
+  const auto status = db_->Get(options, column(in), slice(key), &value);
   if (status.IsNotFound()) return std::optional<Bytes>();
   if (!status.ok()) return fail(read_error(status));
   return std::optional<Bytes>(to_bytes(bytes_of(value)));
 }
 
-Result<void> RocksDatabase::each(
-    Column in, ByteView from, ByteView below,
-    const std::function<bool(ByteView key, ByteView value)>& row) const {
+Result<void> RocksDatabase::each(Column in, ByteView from, ByteView below,
+                                 const std::function<bool(ByteView key, ByteView value)>& row,
+                                 const Moment& at) const {
   const rocksdb::Slice bound = slice(below);
   rocksdb::ReadOptions options;
+  options.snapshot = at.get();
   options.iterate_upper_bound = &bound;  // never into the next organization
   options.prefix_same_as_start = true;
   const std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator(options, column(in)));
@@ -287,6 +297,18 @@ rocksdb::Status RocksDatabase::write(rocksdb::WriteBatch& batch, bool sync) {
   options.sync = sync;
   options.protection_bytes_per_key = 8;
   return db_->Write(options, &batch);
+}
+
+Result<uint64_t> RocksDatabase::reserve_versions() {
+  std::string stored;
+  const auto found = db_->Get({}, handles_[0], kVersionsRow, &stored);
+  if (!found.ok() && !found.IsNotFound()) return fail(read_error(found));
+  uint64_t first = sequence() + 1;
+  if (stored.size() == 8) first = std::max(first, read_be64(view(stored)));
+  rocksdb::WriteBatch batch;
+  batch.Put(handles_[0], kVersionsRow, slice(be64(first + kVersionsReserved)));
+  if (!write(batch, true).ok()) return fail(StoreError::io, "record versions");
+  return first;
 }
 
 Result<void> RocksDatabase::note_generation(uint64_t generation) {

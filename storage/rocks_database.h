@@ -42,12 +42,16 @@ class RocksDatabase {
   rocksdb::ColumnFamilyHandle* column(Column column) const {
     return handles_[static_cast<size_t>(column)];
   }
+  // The database as it is now, for reads that must agree with each other.
+  using Moment = std::shared_ptr<const rocksdb::Snapshot>;
+  Moment now() const;
   // StoreError::io and ::corrupt; nothing when absent.
-  Result<std::optional<Bytes>> get(Column column, ByteView key) const;
+  Result<std::optional<Bytes>> get(Column column, ByteView key, const Moment& at = nullptr) const;
   // Calls `row` for keys in [from, below) of one organization until it answers false. The views
   // live for the call.
   Result<void> each(Column column, ByteView from, ByteView below,
-                    const std::function<bool(ByteView key, ByteView value)>& row) const;
+                    const std::function<bool(ByteView key, ByteView value)>& row,
+                    const Moment& at = nullptr) const;
   // Every key of all organizations, in order, until `row` answers false: for counting only.
   Result<void> each_key(Column column, const std::function<bool(ByteView key)>& row) const;
   uint64_t estimated_rows(Column column) const;
@@ -62,6 +66,8 @@ class RocksDatabase {
   // Blocks for as long as it takes.
   Result<void> scrub(const std::vector<Column>& columns, ByteView from, ByteView below);
   uint64_t sequence() const { return db_->GetLatestSequenceNumber(); }
+  // The first record version that no earlier opening gave; durable on return.
+  Result<uint64_t> reserve_versions();
 
  private:
   RocksDatabase() = default;

@@ -14,6 +14,7 @@
 #include "storage/rocks_database.h"
 #include "storage/rocks_layout.h"
 #include "storage/rocks_store.h"
+#include "storage/session_proof.h"
 
 namespace wab::storage {
 
@@ -34,7 +35,7 @@ class DirectoryLock {
 
 struct RocksStore::Impl {
   Impl(RocksOptions opts, DirectoryLock held, std::unique_ptr<Keyring> keys,
-       std::unique_ptr<RocksDatabase> database);
+       std::unique_ptr<RocksDatabase> database, uint64_t first_version);
   ~Impl();
 
   using Keys = std::shared_ptr<const OrgKeys>;
@@ -70,6 +71,37 @@ struct RocksStore::Impl {
   // Committer's thread. The last position given in this organization.
   Result<uint64_t*> last_position(const OrgId& org);
   bool write(rocksdb::WriteBatch& batch, std::string& reason);
+
+  // Proofs of sessions (rocks_prove.cc; README, "Rollback").
+  using SessionKey = std::pair<OrgId, SessionId>;
+  struct HashOfSession {
+    size_t operator()(const SessionKey& key) const {
+      return std::hash<OrgId>()(key.first) ^ (std::hash<SessionId>()(key.second) * 31);
+    }
+  };
+  // Before rows of a covered kind are first read: StoreError::unsealed, and the session is in
+  // quarantine, when they are not the ones that were written last.
+  Result<void> prove_kind(const OrgKeys& keys, const Scope& scope, uint8_t kind);
+  Result<SessionProof> read_proof(const OrgKeys& keys, const SessionKey& session,
+                                  const RocksDatabase::Moment& at);
+  // Committer's thread: what a commit does to the proof of its session, worked out before anything
+  // of the commit is certain, and then made so.
+  struct RowChange {
+    ByteView key;
+    std::optional<uint64_t> version;  // nothing: erased
+  };
+  struct ProofChange {
+    SessionProof proof;
+    std::vector<std::pair<Bytes, std::optional<uint64_t>>> versions;
+  };
+  Result<ProofChange> change_proof(const OrgKeys& keys, const SessionKey& session,
+                                   const std::vector<RowChange>& rows);
+  void keep_proof(Keys keys, const SessionKey& session, ProofChange change);
+  // The proofs that this group changed join its write.
+  bool put_proofs(rocksdb::WriteBatch& batch);
+  void proofs_written();
+  // Once, for a store from before there were proofs.
+  Result<void> prove_all();
 
   // Rotation, on the worker's thread (rocks_rotate.cc).
   void resume_walks();  // posts a job for each organization whose walk has not ended
@@ -117,17 +149,27 @@ struct RocksStore::Impl {
   std::unique_ptr<Keyring> keyring;
   std::unique_ptr<RocksDatabase> db;
   OrgKeyCache cache;
-  std::atomic<uint64_t> record_version;  // grows over the life of the store, across restarts
+  std::atomic<uint64_t> record_version;  // never given twice, across restarts
 
   std::mutex trust_mutex;
   std::set<std::pair<OrgId, SessionId>> quarantine;
   std::unordered_set<OrgId> erased;
   std::atomic<bool> any_refused{false};
 
+  std::mutex proven_mutex;
+  std::unordered_map<SessionKey, uint64_t, HashOfSession> proven;  // bits: kinds, from 0
+
   mutable std::mutex rotation_mutex;
   std::map<OrgId, DataKeyRotation> rotations;
 
   // Committer's thread only.
+  struct Unwritten {
+    Keys keys;
+    SessionProof proof;
+  };
+  Lru<SessionKey, SessionProof, HashOfSession> proofs{8192};
+  std::map<SessionKey, Unwritten> unwritten;                   // proofs of this group
+  std::map<Bytes, std::optional<uint64_t>> versions_of_group;  // rows of this group
   std::unordered_map<OrgId, Keys> rotated;  // whose write version changed since opening
   std::unordered_map<OrgId, uint64_t> positions;
   std::vector<std::pair<Bytes, Bytes>> new_key_rows;

@@ -29,6 +29,7 @@ Result<std::vector<std::optional<Bytes>>> RocksStore::Impl::read_rows(
   TRY(const Keys keys, load_keys(scope.org()));
   if (!keys) return values;
   for (size_t i = 0; i < names.size(); ++i) {
+    TRY_VOID(prove_kind(*keys, scope, static_cast<uint8_t>(names[i].kind)));
     const Bytes key = row_key(*keys, scope, names[i]);
     TRY(const auto value, db->get(Column::rows, key));
     if (!value) continue;
@@ -47,6 +48,7 @@ Result<RocksStore::Page> RocksStore::Impl::read_page(const Scope& scope, Kind ki
   Page page;
   TRY(const Keys keys, load_keys(scope.org()));
   if (!keys) return page;
+  TRY_VOID(prove_kind(*keys, scope, static_cast<uint8_t>(kind)));
   const Bytes prefix = kind_prefix(scope, kind), below = upper_bound(prefix);
   Bytes from = prefix;
   if (!after.empty()) {

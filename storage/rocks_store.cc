@@ -91,12 +91,22 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options, std::
     return fail(StoreError::io, "database directory");
   }
   TRY(auto db, RocksDatabase::open(options, identity, keyring->has_half_keys(), message));
+  const auto first_version = db->reserve_versions();
+  if (!first_version) {
+    message = "cannot write to " + options.path + "/db; check the disk";
+    return fail(first_version.error());
+  }
   auto impl = std::make_unique<Impl>(std::move(options), std::move(lock), std::move(keyring),
-                                     std::move(db));
+                                     std::move(db), *first_version);
   if (const auto finished = impl->finish_terms(); !finished) {
     message = "an interrupted rotation of the key-encryption key cannot be finished (" +
               finished.error().describe() + "); check the disk and the keystore directory";
     return fail(finished.error());
+  }
+  if (const auto proven = impl->prove_all(); !proven) {
+    message = "the proofs of the sessions cannot be written (" + proven.error().describe() +
+              "); check the disk";
+    return fail(proven.error());
   }
   if (!impl->options.keep_root_key) impl->keyring->forget_root();
   impl->resume_walks();
@@ -107,16 +117,14 @@ RocksStore::RocksStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RocksStore::~RocksStore() = default;
 
 RocksStore::Impl::Impl(RocksOptions opts, DirectoryLock held, std::unique_ptr<Keyring> keys,
-                       std::unique_ptr<RocksDatabase> database)
+                       std::unique_ptr<RocksDatabase> database, uint64_t first_version)
     : options(std::move(opts)),
       lock(std::move(held)),
       random(options.random != nullptr ? *options.random : system_random()),
       keyring(std::move(keys)),
       db(std::move(database)),
       cache(options.cached_organizations),
-      // Every commit adds at least one to the database's own sequence, so starting there never
-      // gives a version twice.
-      record_version(db->sequence() + 1),
+      record_version(first_version),
       own_disk(options.disk != nullptr
                    ? nullptr
                    : std::make_unique<BlockingPool>("disk", kDiskThreads, kDiskQueue)),

@@ -5,7 +5,9 @@
 
 #include "storage/base/log.h"
 #include "storage/base/metrics.h"
+#include "storage/kill_point.h"
 #include "storage/rocks_impl.h"
+#include "storage/seal.h"
 #include "storage/split_batch.h"
 
 namespace wab::storage {
@@ -69,6 +71,17 @@ class CommitTask final : public CommitWork {
       }
       return fail(prepared.error());
     }
+    // All that can fail comes before anything is kept.
+    RocksStore::Impl::ProofChange proof;
+    const RocksStore::Impl::SessionKey session{owner_.org(), owner_.session()};
+    if (!owner_.session().is_nil()) {
+      auto proven = prove(session);
+      if (!proven) {
+        store_.distrust(session.first, session.second, Column::rows, proven.error().where());
+        return fail(StoreError::quarantined, proven.error().where());
+      }
+      proof = std::move(*proven);
+    }
     for (const Op& op : ops_) {
       auto* const column = store_.db->column(op.column);
       const auto status = op.does == Does::erase
@@ -76,7 +89,9 @@ class CommitTask final : public CommitWork {
                               : batch.Put(column, slice(op.key), slice(op.value));
       if (!status.ok()) return fail(StoreError::io, "batch");
     }
-    return add_events(batch);
+    TRY_VOID(add_events(batch));
+    store_.keep_proof(keys_, session, std::move(proof));
+    return ok();
   }
 
   void finish(Result<void> outcome) override {
@@ -111,6 +126,21 @@ class CommitTask final : public CommitWork {
       TRY(last_, store_.last_position(owner_.org()));
     }
     return ok();
+  }
+
+  Result<RocksStore::Impl::ProofChange> prove(const RocksStore::Impl::SessionKey& session) {
+    std::vector<RocksStore::Impl::RowChange> rows;
+    for (const Op& op : ops_) {
+      if (op.column != Column::rows || !SessionProof::covers(op.key)) continue;
+      RocksStore::Impl::RowChange row{op.key, {}};
+      if (op.does != Does::erase) {
+        TRY(const EnvelopeHeader header, peek(op.value));
+        row.version = header.record_version;
+      }
+      rows.push_back(row);
+    }
+    if (rows.empty()) return RocksStore::Impl::ProofChange();
+    return store_.change_proof(*keys_, session, rows);
   }
 
   // Sealed before a rotation of the data key began that stands before it in the queue: nothing may
@@ -196,6 +226,12 @@ class EraseTask final : public CommitWork {
 
   void key(Column column, Bytes key) { keys_.emplace_back(column, std::move(key)); }
   void prefix(Column column, Bytes prefix) { prefixes_.emplace_back(column, std::move(prefix)); }
+  void whole_session(const OrgId& org, const SessionId& session) {
+    for (const Column column : {Column::rows, Column::events, Column::marks}) {
+      prefix(column, session_prefix(org, session));
+    }
+    session_.emplace(org, session);
+  }
   void whole_organization(const OrgId& org) {
     for (const Column column : {Column::rows, Column::events, Column::deliveries, Column::marks,
                                 Column::positions, Column::keys}) {
@@ -205,13 +241,16 @@ class EraseTask final : public CommitWork {
   }
 
   size_t size() const override { return 64 + keys_.size() * 64; }
+  bool alone() const override { return true; }
   Result<void> add_to(rocksdb::WriteBatch& batch) override {
     for (const auto& [column, key] : keys_) batch.Delete(store_.db->column(column), slice(key));
     for (const auto& [column, prefix] : prefixes_) {
       const Bytes bound = upper_bound(prefix);
       batch.DeleteRange(store_.db->column(column), slice(prefix), slice(bound));
     }
+    if (session_) store_.proofs.erase(*session_);
     if (!org_.is_nil()) {
+      store_.proofs.erase_if([this](const auto& key, const auto&) { return key.first == org_; });
       store_.positions.erase(org_);
       store_.rotated.erase(org_);
       std::erase_if(store_.new_key_rows, [this](const auto& row) {
@@ -228,6 +267,7 @@ class EraseTask final : public CommitWork {
   OneShot<Result<void>> done_;
   RocksStore::Impl::Keyed keys_, prefixes_;
   OrgId org_;
+  std::optional<RocksStore::Impl::SessionKey> session_;
 };
 
 bool RocksStore::Impl::write(rocksdb::WriteBatch& batch, std::string& reason) {
@@ -236,6 +276,10 @@ bool RocksStore::Impl::write(rocksdb::WriteBatch& batch, std::string& reason) {
   static Counter groups = make_counter("waslo_storage_groups_total", "Synced writes.");
   for (const auto& [key, value] : new_key_rows) {
     batch.Put(db->column(Column::keys), slice(key), slice(value));
+  }
+  if (!put_proofs(batch)) {
+    reason = "a proof could not be sealed";
+    return false;
   }
   const SteadyTime begin = system_clock().steady();
   if (options.unsafe_marks_first_for_tests) {
@@ -252,6 +296,7 @@ bool RocksStore::Impl::write(rocksdb::WriteBatch& batch, std::string& reason) {
     return false;
   }
   new_key_rows.clear();
+  proofs_written();
   sync_time.observe(std::chrono::duration<double>(system_clock().steady() - begin).count());
   groups.add();
   return true;
@@ -312,14 +357,19 @@ awaitable<Result<void>> RocksStore::erase_all(Scope scope) {
     // First the half key: from here on nothing of this organization opens, wherever a copy is.
     auto shred = [store, org]() -> Result<void> {
       store->cache.forget(org);
-      return store->keyring->destroy_half_key(org);
+      kill_point("before the half key is destroyed");
+      auto destroyed = store->keyring->destroy_half_key(org);
+      kill_point("half key is destroyed");
+      return destroyed;
     };
     CO_TRY_VOID(co_await store->disk->run(std::move(shred)));
     OneShot<Result<void>> done(here);
     auto task = std::make_unique<EraseTask>(*store, done);
     task->whole_organization(org);
     store->committer->submit(std::move(task));
-    co_return co_await done.wait();
+    auto erased = co_await done.wait();
+    kill_point("rows of the organization are erased");
+    co_return erased;
   }
   for (bool more = true; more;) {
     auto collect = [store, org, session]() {
@@ -330,11 +380,7 @@ awaitable<Result<void>> RocksStore::erase_all(Scope scope) {
     OneShot<Result<void>> done(here);
     auto task = std::make_unique<EraseTask>(*store, done);
     for (auto& [column, key] : keys) task->key(column, std::move(key));
-    if (!more) {
-      for (const Column column : {Column::rows, Column::events, Column::marks}) {
-        task->prefix(column, session_prefix(org, session));
-      }
-    }
+    if (!more) task->whole_session(org, session);
     store->committer->submit(std::move(task));
     CO_TRY_VOID(co_await done.wait());
   }
