@@ -1,5 +1,6 @@
 #include "bridge/service.h"
 
+#include <fmt/format.h>
 #include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -17,12 +18,14 @@
 #include "bridge/google_outside.h"
 #include "bridge/housekeeping.h"
 #include "bridge/listener.h"
+#include "bridge/organization_erasure.h"
 #include "bridge/pairing_links.h"
 #include "bridge/parts.h"
 #include "bridge/schema_check.h"
 #include "bridge/sessions.h"
 #include "bridge/watch.h"
 #include "session/noise/certificate.h"
+#include "session/wire/descriptors.h"
 #include "storage/base/log.h"
 #include "storage/base/metrics.h"
 
@@ -38,7 +41,7 @@ constexpr auto kStopGrace = 9s;
 constexpr auto kTrimEvery = 15s;
 
 // Keys must not reach the disk by a core dump or another process's debugger; sockets need room.
-void harden() {
+tl::expected<void, std::string> harden() {
   prctl(PR_SET_DUMPABLE, 0);
   const rlimit none{0, 0};
   setrlimit(RLIMIT_CORE, &none);
@@ -46,11 +49,17 @@ void harden() {
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_max < wire::kFewestDescriptors) {
+      return tl::unexpected(fmt::format(
+          "only {} open files are allowed; set LimitNOFILE=65536 in the unit, or ulimit -n {}",
+          files.rlim_max, wire::kFewestDescriptors));
+    }
   }
   std::signal(SIGPIPE, SIG_IGN);
   // Few arenas: with one per thread, ten thousand sessions fragment into all of them.
   mallopt(M_ARENA_MAX, 2);
   mallopt(M_TRIM_THRESHOLD, 1 << 20);
+  return {};
 }
 
 std::optional<Key32> read_key(const std::string& text) {
@@ -227,6 +236,8 @@ class Service {
   }
 
   awaitable<void> recover() {
+    storage::Store* const store_ptr = &store_;
+    Audit* const audit_ptr = &audit_;
     const auto deployment = scopes_.deployment();
     std::string after;
     do {
@@ -239,6 +250,12 @@ class Service {
         const auto id = OrgId::parse(row.key.name);
         if (!id) continue;
         const auto org = scopes_.organization(*id);
+        const auto stored = parse_stored(row.value);
+        if (stored && is_being_erased(*stored)) {
+          auto erased = co_await finish_erasing(store_ptr, audit_ptr, deployment, org);
+          if (!erased) log_error("service.organization_not_erased", {{"organization", id->text()}});
+          continue;
+        }
         co_await recover_endpoints(org);
         auto found = co_await sessions_.recover(org);
         if (!found) {
@@ -351,7 +368,7 @@ int refuse_start(int code, const std::string& line) {
 }  // namespace
 
 int serve(const Config& config) {
-  harden();
+  if (const auto fit = harden(); !fit) return refuse_start(kExitUsage, fit.error());
   LogLevel level = LogLevel::info;
   if (parse_log_level(config.log.level, level)) set_log_level(level);
   auto settings = session_settings(config);

@@ -3,6 +3,7 @@
 #include "webhook/dispatcher.h"
 
 #include "storage/base/log.h"
+#include "webhook/schedule.h"
 #include "webhook/worker.h"
 
 namespace wab::webhook {
@@ -144,7 +145,10 @@ awaitable<bool> Dispatcher::read(Shared worker) {
   }
   std::vector<Item> rows;
   for (auto& row : *page) {
-    rows.push_back(Item{row.session, row.seq, row.lane, decode_state(row.state), std::nullopt});
+    DeliveryState state = decode_state(row.state);
+    const Millis wait = longest_pause(options_.schedule, state.attempts);
+    state.due = std::min(state.due, clock_.now_ms() + wait.count());
+    rows.push_back(Item{row.session, row.seq, row.lane, state, std::nullopt});
   }
   worker->backlog.end_read(std::move(rows));
   co_return true;

@@ -7,7 +7,7 @@
 
 namespace wab::webhook {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;  // 1 had no last_failed
 
 Health::Change Health::ended(bool good, uint32_t attempts, bool breaker, UnixMillis now) {
   Change out;
@@ -18,8 +18,13 @@ Health::Change Health::ended(bool good, uint32_t attempts, bool breaker, UnixMil
     told = false;
     return out;
   }
-  if (failing_since == 0) {
+  const bool known = last_failed <= now + kKeepEvery && now - last_failed <= kUnknownAfter;
+  if (failing_since == 0 || !known) {
     failing_since = std::max<UnixMillis>(now, 1);
+    last_failed = failing_since;
+    out.row = true;
+  } else if (now - last_failed >= kKeepEvery) {
+    last_failed = now;
     out.row = true;
   }
   if (!told && (breaker || attempts >= kTellAfter)) {
@@ -33,16 +38,19 @@ Bytes encode(const Health& health) {
   Bytes out{kVersion, static_cast<uint8_t>(health.told ? 1 : 0)};
   put_be64(out, static_cast<uint64_t>(health.failing_since));
   put_be64(out, health.events);
+  put_be64(out, static_cast<uint64_t>(health.last_failed));
   return out;
 }
 
 std::optional<Health> decode_health(ByteView stored) {
   Unpack in(stored);
-  if (in.u8() != kVersion) return std::nullopt;
+  const uint8_t version = in.u8();
+  if (version == 0 || version > kVersion) return std::nullopt;
   Health out;
   out.told = in.u8() == 1;
   out.failing_since = in.i64();
   out.events = in.u64();
+  out.last_failed = version >= 2 ? in.i64() : out.failing_since;
   if (!in.done()) return std::nullopt;
   return out;
 }

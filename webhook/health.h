@@ -13,8 +13,13 @@ namespace wab::webhook {
 struct Health {
   static constexpr uint32_t kTellAfter = 4;  // attempts of one delivery
   static constexpr UnixMillis kGiveUpAfter = 5 * 24 * 3600 * 1000LL;
+  // No pause between attempts is as long: after more than this nobody knows how the endpoint has
+  // been doing, or the clock was wrong, and counting starts again.
+  static constexpr UnixMillis kUnknownAfter = 3 * 24 * 3600 * 1000LL;
+  static constexpr UnixMillis kKeepEvery = 3600 * 1000;
 
   UnixMillis failing_since = 0;  // 0: the last attempt succeeded, or there was none
+  UnixMillis last_failed = 0;    // to the hour
   bool told = false;             // webhook.failing was said and not taken back
   uint64_t events = 0;           // operational events so far: their seq
 

@@ -27,4 +27,9 @@ std::optional<Millis> next_pause(const std::vector<Millis>& schedule, uint32_t a
   return pause;
 }
 
+Millis longest_pause(const std::vector<Millis>& schedule, uint32_t attempts) {
+  if (attempts == 0 || attempts > schedule.size()) return Millis{0};
+  return std::max<Millis>(schedule[attempts - 1] * 2, 1min);
+}
+
 }  // namespace wab::webhook

@@ -19,5 +19,7 @@ const std::vector<Millis>& default_schedule();
 std::optional<Millis> next_pause(const std::vector<Millis>& schedule, uint32_t attempts,
                                  std::optional<std::chrono::seconds> retry_after, bool throttled,
                                  double unit);
+// What next_pause() gives at most: a time that is further away was written by a wrong clock.
+Millis longest_pause(const std::vector<Millis>& schedule, uint32_t attempts);
 
 }  // namespace wab::webhook

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bridge/organization_erasure.h"
 #include "bridge/routes/page.h"
 #include "bridge/routes/tables.h"
 #include "bridge/stored.h"
@@ -141,30 +142,26 @@ awaitable<Outcome<Answer>> patch(Call& call) {
   co_return answer;
 }
 
-// The organization's own row goes last: until then the same call goes on where it stopped.
 awaitable<Outcome<Answer>> erase(Call& call) {
+  auto row = co_await load(call);
+  if (!row) co_return refuse(row.error());
   const auto id = call.id<OrgId>();
   if (!id) co_return refuse(id.error());
   auto scope = co_await call.app.auth.organization(*call.caller, *id);
   if (!scope) co_return refuse(scope.error());
-  auto sessions = co_await call.app.sessions.erase_organization(*scope);
-  if (!sessions) co_return refuse(sessions.error());
-  auto endpoints = co_await call.app.endpoints.forget_organization(*scope);
-  if (!endpoints) co_return refuse(endpoints.error());
-  auto people = co_await call.app.people.erase_organization(*scope);
-  if (!people) co_return refuse(people.error());
-  const storage::Scope everything(*scope);
-  auto erased = co_await call.app.store.erase_all(everything);
-  if (!erased) co_return refuse(problem_of(erased.error()));
-  auto forgotten = co_await call.app.audit.forget(*scope);
-  if (!forgotten) co_return refuse(forgotten.error());
-  storage::Commit commit{storage::Scope(call.org())};
-  storage::Key key;
-  key.kind = Kind::organization;
-  key.name = id->text();
-  commit.erase.push_back(std::move(key));
-  auto written = co_await call.app.store.commit(std::move(commit));
-  if (!written) co_return refuse(problem_of(written.error()));
+  storage::Store* const store = &call.app.store;
+  if (!is_being_erased(*row)) {
+    auto sessions = co_await call.app.sessions.erase_organization(*scope);
+    if (!sessions) co_return refuse(sessions.error());
+    auto endpoints = co_await call.app.endpoints.forget_organization(*scope);
+    if (!endpoints) co_return refuse(endpoints.error());
+    auto people = co_await call.app.people.erase_organization(*scope);
+    if (!people) co_return refuse(people.error());
+    auto marked = co_await mark_erased(store, call.org(), std::move(*row));
+    if (!marked) co_return refuse(marked.error());
+  }
+  auto erased = co_await finish_erasing(store, &call.app.audit, call.org(), *scope);
+  if (!erased) co_return refuse(erased.error());
   Answer answer;
   answer.status = 204;
   answer.content_type.clear();

@@ -9,6 +9,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 
+#include "session/wire/descriptors.h"
 #include "session/wire/socket_core.h"
 
 namespace wab::wire {
@@ -86,6 +87,11 @@ awaitable<Result<std::unique_ptr<TcpStream>>> tcp_connect(Endpoint to, Deadline 
   auto executor = co_await boost::asio::this_coro::executor;
   auto attempt = std::make_shared<Connecting>(executor);
   const tcp::endpoint endpoint(to.address, to.port);
+  boost::system::error_code opening;
+  attempt->socket.open(endpoint.protocol(), opening);
+  if (opening || !may_keep_socket(attempt->socket.native_handle())) {
+    co_return fail(WireError::io, "connect: no descriptor left");
+  }
   attempt->socket.async_connect(endpoint, [attempt](boost::system::error_code error) {
     attempt->done = true;
     attempt->error = error;
@@ -135,6 +141,10 @@ awaitable<Result<std::unique_ptr<TcpStream>>> Acceptor::accept() {
     if (impl->closed) co_return fail(WireError::closed, "acceptor");
     auto [error, socket] = co_await impl->acceptor.async_accept(kToken);
     if (impl->closed) co_return fail(WireError::closed, "acceptor");
+    if (!error && !may_keep_socket(socket.native_handle())) {
+      socket.close(error);
+      continue;
+    }
     if (!error) {
       auto core = std::make_shared<SocketCore>(std::move(socket));
       co_return std::make_unique<TcpStream>(std::move(core));

@@ -1,4 +1,5 @@
 // Users of an organization: who sees whom, who may change whom, and from when it holds.
+#include "bridge/organization_erasure.h"
 #include "bridge/stored.h"
 #include "tests/bridge/people_bench.h"
 
@@ -175,6 +176,21 @@ TEST_F(Users, AnOrganizationThatGoesTakesItsPeopleAlong) {
             "invitation_refused");
   EXPECT_EQ(bench.sign_in("owner@b.example").status, 200);
   bench.user("owner@a.example", Role::owner, b);
+}
+
+TEST_F(Users, AnOrganizationWhoseDeletionWasCutShortIsDeletedWithoutBeingRead) {
+  // As a kill leaves it: the row says so, and the rest may be gone or unreadable.
+  const auto deployment = bench.issuer.deployment();
+  auto row = bench.wait(load_one(bench.store, deployment, storage::Kind::organization, a));
+  ASSERT_TRUE(row && *row);
+  EXPECT_FALSE(is_being_erased(**row));
+  ASSERT_TRUE(bench.wait(mark_erased(&bench.store, deployment, **row)));
+  row = bench.wait(load_one(bench.store, deployment, storage::Kind::organization, a));
+  ASSERT_TRUE(row && *row);
+  EXPECT_TRUE(is_being_erased(**row));
+  EXPECT_EQ(bench.call("DELETE", "/v1/organizations/" + a, "", bench.operator_token()).status, 204);
+  EXPECT_EQ(bench.call("GET", "/v1/organizations/" + a, "", bench.operator_token()).status, 404);
+  EXPECT_EQ(bench.call("DELETE", "/v1/organizations/" + a, "", bench.operator_token()).status, 404);
 }
 
 TEST_F(Users, TwoChangesAtOnceDoNotLoseEachOther) {

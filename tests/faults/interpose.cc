@@ -7,12 +7,15 @@
 //   FAULT_AT=N          the Nth call that anybody outside could notice (trigger.h) ...
 //   FAULT_DO=WHAT       ... kill_before, kill_after; the first of the disk from there: eio, enospc;
 //                       all of the disk from there: eio_from, enospc_from, half (short writes)
+//   FAULT_CLOCK=SECONDS the time of day is off by so much, from the start of the process
 //   FAULT_COUNTER=FILE  holds the number of such calls so far, as 8 bytes
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -65,6 +68,7 @@ struct Faults {
       char whole[PATH_MAX];
       directory = std::string(realpath(root, whole) != nullptr ? whole : root) + "/";
     }
+    if (const char* off = std::getenv("FAULT_CLOCK")) clock_off = std::strtoll(off, nullptr, 10);
     const char* tear = std::getenv("FAULT_TEAR");
     if (std::getenv("FAULT_HOLD") != nullptr) {
       held = std::make_unique<HeldDisk>(tear != nullptr ? std::strtoull(tear, nullptr, 10) : 0);
@@ -87,6 +91,7 @@ struct Faults {
   }
 
   std::string directory;
+  time_t clock_off = 0;
   Trigger trigger;
   std::unique_ptr<HeldDisk> held;
 };
@@ -259,6 +264,27 @@ int rename(const char* from, const char* to) {
     if (result == 0 && faults_().held) faults_().held->renamed(to);
     return result;
   });
+}
+
+int clock_gettime(clockid_t clock, timespec* now) {
+  static const auto call = real<int(clockid_t, timespec*)>("clock_gettime");
+  const int result = call(clock, now);
+  if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) {
+    now->tv_sec += faults_().clock_off;
+  }
+  return result;
+}
+int gettimeofday(timeval* now, void* zone) {
+  static const auto call = real<int(timeval*, void*)>("gettimeofday");
+  const int result = call(now, zone);
+  now->tv_sec += faults_().clock_off;
+  return result;
+}
+time_t time(time_t* out) {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  if (out != nullptr) *out = now.tv_sec;
+  return now.tv_sec;
 }
 
 ssize_t send(int fd, const void* data, size_t size, int flags) {

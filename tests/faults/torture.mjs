@@ -9,12 +9,14 @@ import { World } from './world.mjs'
 const lives = 20, era = 400
 
 const doings = [
-  [0.62, 'receive', undefined],
-  [0.80, 'send', world => world.send()],
-  [0.87, 'pair', world => world.pair()],
-  [0.93, 'delete a session', world => world.erase()],
+  [0.60, 'receive', undefined],
+  [0.77, 'send', world => world.send()],
+  [0.84, 'pair', world => world.pair()],
+  [0.90, 'delete a session', world => world.erase()],
   [1.00, 'create and delete an organization', world => world.tenant()]
 ]
+const hour = 3600, year = 365 * 24 * hour
+const clocks = [-10 * year, -40 * 24 * hour, -hour, hour, 40 * 24 * hour, 10 * year]
 const errors = ['eio', 'enospc', 'half', 'eio_from', 'enospc_from']
 
 // Where it hurts: the call of this life at which it happens. A start makes about 55 calls, a message eight, a pairing a
@@ -25,6 +27,8 @@ function fault(kind, random, name) {
   const deed = random() < 0.5 ? 'kill_before' : 'kill_after'
   if (kind === 'kills') return { at, deed }
   if (kind === 'cuts') return { at, deed, hold: 1 + Math.floor(random() * 1e9) }
+  if (kind === 'clocks') return { at, deed, clock: clocks[Math.floor(random() * clocks.length)] }
+  if (kind === 'files') return { at, deed, files: 1024, crowd: 600 }
   return { at, deed: errors[Math.floor(random() * errors.length)] }
 }
 

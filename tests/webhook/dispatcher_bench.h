@@ -125,7 +125,7 @@ class DispatcherTest : public testing::Test {
   }
 
   // An event in chat `lane`, committed as the session's commit does it; offered unless told.
-  awaitable<void> owe(uint64_t seq, uint8_t lane, bool offer = true) {
+  awaitable<void> owe(uint64_t seq, uint8_t lane, bool offer = true, UnixMillis due = 0) {
     storage::EventRow event;
     event.session = session;
     event.seq = seq;
@@ -139,7 +139,9 @@ class DispatcherTest : public testing::Test {
     row.session = session;
     row.seq = seq;
     row.lane = event.lane;
-    row.state = encode(DeliveryState{});
+    DeliveryState state;
+    state.due = due;
+    row.state = encode(state);
     Commit commit{storage::Scope(org, session)};
     commit.events.push_back(event);
     commit.deliveries.push_back(row);

@@ -198,6 +198,19 @@ TEST_F(DispatcherRestart, StartsWithWhatTheStoreOwes) {
   run([this] { return after(); });
 }
 
+class DispatcherWrongClock : public DispatcherRestart {
+ public:
+  awaitable<void> owed_in_ten_years() {
+    const UnixMillis far = system_clock().now_ms() + 10LL * 365 * 24 * 3600 * 1000;
+    for (uint64_t seq = 1; seq <= 3; ++seq) co_await owe(seq, 1, false, far);
+  }
+};
+TEST_F(DispatcherWrongClock, ATimeThatNoScheduleGivesIsNotWaitedFor) {
+  run([this] { return owed_in_ten_years(); });
+  make();
+  run([this] { return after(); });
+}
+
 DISPATCHER_TEST(APrivateTargetIsNotDialled, (guard = Guard({}), options.schedule = {1h})) {
   co_await owe(1, 1);
   {

@@ -159,7 +159,7 @@ TEST(Health, SaysFailingOnceAndRecoveredOnce) {
 TEST(Health, GivesUpAfterFiveDaysWithoutASuccess) {
   constexpr UnixMillis kDay = 24 * 3600 * 1000;
   Health health;
-  health.ended(false, 1, false, kDay);
+  for (int day = 1; day <= 5; ++day) health.ended(false, 1, false, day * kDay);
   EXPECT_FALSE(health.ended(false, 2, false, 6 * kDay - 1).give_up);
   EXPECT_TRUE(health.ended(false, 2, false, 6 * kDay).give_up);
   health.ended(true, 1, false, 6 * kDay);
@@ -167,8 +167,39 @@ TEST(Health, GivesUpAfterFiveDaysWithoutASuccess) {
       << "sporadic failures do not add up";
 }
 
+constexpr UnixMillis kHour = 3600 * 1000, kDay = 24 * kHour;
+
+TEST(Health, AClockThatWasWrongIsNoProofOfYearsOfFailing) {
+  const UnixMillis now = 1'790'000'000'000;
+  for (const UnixMillis wrong : {now - 3650 * kDay, now + 3650 * kDay, now - 4 * kDay}) {
+    Health health;
+    health.ended(false, 1, false, wrong);
+    const auto change = health.ended(false, 1, false, now);
+    EXPECT_FALSE(change.give_up);
+    EXPECT_TRUE(change.row);
+    EXPECT_EQ(health.failing_since, now);
+  }
+}
+
+TEST(Health, IsReadBackAndSoIsTheRowOfBefore) {
+  Health health;
+  health.ended(false, 4, false, 1'790'000'000'000);
+  health.ended(false, 4, false, 1'790'000'000'000 + 2 * kHour);
+  const auto again = decode_health(encode(health));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->last_failed, health.last_failed);
+  Bytes before = encode(health);
+  before[0] = 1;
+  before.resize(before.size() - 8);
+  const auto old = decode_health(before);
+  ASSERT_TRUE(old);
+  EXPECT_EQ(old->failing_since, health.failing_since);
+  EXPECT_EQ(old->last_failed, health.failing_since);
+  EXPECT_FALSE(decode_health(Bytes{3, 0}));
+}
+
 TEST(Health, ComesBackAsItWas) {
-  const Health health{1234, true, 77};
+  const Health health{1234, 5678, true, 77};
   const auto back = decode_health(encode(health));
   ASSERT_TRUE(back);
   EXPECT_EQ(back->failing_since, 1234);

@@ -25,6 +25,20 @@ TEST(Schedule, TenAttemptsOverThreeDays) {
   EXPECT_EQ(sum, 75h + 35min + 5s);
 }
 
+TEST(Schedule, NoPauseIsLongerThanTheLongest) {
+  for (uint32_t attempt = 0; attempt <= 10; ++attempt) {
+    const auto longest = longest_pause(default_schedule(), attempt);
+    for (const bool throttled : {false, true}) {
+      const auto pause = next_pause(default_schedule(), attempt, seconds(1'000'000), throttled, 1);
+      if (pause) {
+        EXPECT_LE(*pause, longest) << attempt;
+      } else {
+        EXPECT_EQ(longest, Millis(0));
+      }
+    }
+  }
+}
+
 TEST(Schedule, EveryPauseIsSpreadByAFifth) {
   for (uint32_t attempt = 1; attempt <= 9; ++attempt) {
     const Millis base = default_schedule()[attempt - 1];

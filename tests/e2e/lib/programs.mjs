@@ -211,10 +211,12 @@ export class Bridge {
     }
     writeFileSync(this.config, text)
   }
-  // `env` of this life alone.
-  async start(env = {}) {
+  // `env` of this life alone; `files`: open descriptors that it may have.
+  async start(env = {}, { files } = {}) {
     this.starts = (this.starts ?? 0) + 1
-    this.program = new Program('waslo-bridge', join(binDir, 'waslo-bridge'), ['serve', '--config', this.config], {
+    const run = [join(binDir, 'waslo-bridge'), 'serve', '--config', this.config]
+    if (files !== undefined) run.unshift('/usr/bin/prlimit', `--nofile=${files}`)
+    this.program = new Program('waslo-bridge', run[0], run.slice(1), {
       env: { ...this.env, ...env },
       log: this.log
     })
@@ -227,13 +229,15 @@ export class Bridge {
     return this.program.line(/setup token[^:]*: (\S+)/).then(match => match[1])
   }
   // The environment of a life with faults (tests/faults/interpose.cc). `hold`: a kill is a power cut, torn by that seed;
-  // `at`, `deed`: what happens at which call; `counter`: a file that counts the calls.
-  faults({ hold, at, deed, counter } = {}) {
+  // `at`, `deed`: what happens at which call; `clock`: seconds that the time of day is off; `counter`: a file that counts
+  // the calls.
+  faults({ hold, at, deed, clock, counter } = {}) {
     return {
       LD_PRELOAD: join(binDir, 'libfaults.so'),
       FAULT_DIR: this.data,
       ...(hold === undefined ? {} : { FAULT_HOLD: '1', FAULT_TEAR: String(hold) }),
       ...(at === undefined ? {} : { FAULT_AT: String(at), FAULT_DO: deed }),
+      ...(clock === undefined ? {} : { FAULT_CLOCK: String(clock) }),
       ...(counter === undefined ? {} : { FAULT_COUNTER: counter })
     }
   }
