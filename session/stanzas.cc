@@ -79,7 +79,8 @@ awaitable<void> Actor::after_login(std::shared_ptr<Connection> connection) {
   if (engine_.conn != connection) co_return;
   engine_.open = true;
   probe().connects.add();
-  shift(Cause::opened);
+  // What is pushed right behind the login may have been held back before this.
+  shift(hold_.on() ? Cause::held_back : Cause::opened);
   engine_.pulse.connected();
   judge_pulse();
   co_await login_.settle(connection);

@@ -80,7 +80,7 @@ constexpr Move kMoves[] = {
     {Cause::unreachable, any_of(kStarting, kScan, kPasskey, kConfirm), kFailed, "unreachable",
      "WhatsApp cannot be reached, so no phone can be linked.",
      "Check the network and the proxy of the session, then start it again."},
-    {Cause::held_back, any_of(kWorking, kDegraded), kDegraded, "outbox_full",
+    {Cause::held_back, any_of(kStarting, kWorking, kDegraded), kDegraded, "outbox_full",
      "Too many events wait for delivery. Incoming messages stay at WhatsApp until there is room.",
      "Repair or disable the webhook endpoint that does not accept events."},
     {Cause::released, any_of(kDegraded), kWorking, "working", "The session is connected.", ""},

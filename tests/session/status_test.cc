@@ -69,6 +69,11 @@ TEST(Status, PairingByQrEndsWorking) {
   }
 }
 
+TEST(Status, AFullOutboxIsToldFromTheFirstMomentOfALogin) {
+  EXPECT_EQ(after(Status::starting, Cause::held_back), Status::degraded);
+  EXPECT_EQ(after(Status::degraded, Cause::held_back), Status::degraded);
+}
+
 TEST(Status, LateSignalsDoNotWakeAStoppedOrFailedSession) {
   for (const Status from : {Status::stopped, Status::failed}) {
     for (int c = 0; c <= static_cast<int>(Cause::quarantined); ++c) {
