@@ -276,6 +276,26 @@ TEST(SchemaCheck, TheLongestTextsAreJudged) {
   EXPECT_GT(judged, 5u);
 }
 
+TEST(SchemaCheck, WhatOnlyTheLibraryRefusesIsRefusedWithItsPlace) {
+  wab::test::LogWatcher log;
+  Bench bench;
+  const auto a = bench.tenant("A");
+  const auto& route = route_of("createSession");
+  auto create = [&] {
+    return bench.call("POST", "/v1/sessions", R"({"name":"stranger"})", a.owner);
+  };
+  judge_otherwise_for_tests(
+      route, json{{"type", "object"}, {"properties", {{"name", {{"maxLength", 3}}}}}});
+  const auto refused = create();
+  judge_otherwise_for_tests(route, nullptr);
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_EQ(code_of(refused), "invalid_body");
+  EXPECT_EQ(json::parse(refused.body)["errors"][0]["pointer"], "/name");
+  EXPECT_TRUE(log.saw("http.schema_disagrees"));
+  EXPECT_EQ(log.text().find("stranger"), std::string::npos);
+  EXPECT_EQ(create().status, 201);
+}
+
 TEST(SchemaCheck, ThereIsNoDisagreementOnTheWay) {
   wab::test::LogWatcher log;
   Bench bench;
