@@ -4,6 +4,7 @@
 
 #include "bridge/commands/commands.h"
 #include "bridge/commands/completion.h"
+#include "bridge/sealed.h"
 #include "bridge/service.h"
 #include "bridge/version.h"
 
@@ -33,6 +34,10 @@ int run(int argc, char** argv) {
   bool check = false;
   auto* serve_command = with_config(app.add_subcommand("serve", "Run the service"));
   serve_command->add_flag("--check", check, "Validate the configuration and exit");
+  bool sealed = false;
+  serve_command->add_flag("--sealed", sealed, "Begin without any key and wait for `unseal`");
+  auto* unseal_command =
+      with_config(app.add_subcommand("unseal", "Give a sealed service its keys again"));
 
   auto* key = app.add_subcommand("key", "Keys of the store")->require_subcommand(1);
   std::string key_path;
@@ -125,6 +130,7 @@ int run(int argc, char** argv) {
   }
   const auto config = config_or_complain(config_path);
   if (!config) return kExitUsage;
+  if (unseal_command->parsed()) return unseal(*config);
   if (key_turn->parsed()) return key_rotate(*config, rotation);
   if (token_make->parsed()) return token_create(*config, wish);
   if (user_make->parsed()) return user_create(*config, email, password_file);
@@ -134,7 +140,7 @@ int run(int argc, char** argv) {
       std::cout << "configuration is valid" << std::endl;
       return kExitDone;
     }
-    return serve(*config);
+    return serve(*config, ServeWish{config_path, sealed});
   }
   return kExitUsage;
 }

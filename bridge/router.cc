@@ -8,6 +8,7 @@
 #include "bridge/factor_rule.h"
 #include "bridge/openapi.h"
 #include "bridge/refusals.h"
+#include "bridge/routes/seal.h"
 #include "bridge/routes/tables.h"
 #include "bridge/schema_check.h"
 #include "bridge/strict_json.h"
@@ -31,7 +32,7 @@ const std::span<const Route> kTables[] = {
     event_routes(),        audit_routes(),    user_routes(),
     invitation_routes(),   usage_routes(),    console_routes(),
     pairing_link_routes(), overview_routes(), password_reset_routes(),
-    csp_report_routes()};
+    csp_report_routes(),   seal_routes()};
 
 struct Found {
   const Route* route = nullptr;

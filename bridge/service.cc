@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <fstream>
@@ -22,10 +23,13 @@
 #include "bridge/pairing_links.h"
 #include "bridge/parts.h"
 #include "bridge/schema_check.h"
+#include "bridge/sealed.h"
+#include "bridge/sealing.h"
 #include "bridge/sessions.h"
 #include "bridge/watch.h"
 #include "session/noise/certificate.h"
 #include "session/wire/descriptors.h"
+#include "storage/base/locked_memory.h"
 #include "storage/base/log.h"
 #include "storage/base/metrics.h"
 
@@ -39,6 +43,7 @@ using storage::Kind;
 constexpr const char* kClientVersion = "2.3000.1045649367";
 constexpr auto kStopGrace = 9s;
 constexpr auto kTrimEvery = 15s;
+constexpr int kSealing = -1;  // instead of an exit code: this process begins anew
 
 // Keys must not reach the disk by a core dump or another process's debugger; sockets need room.
 tl::expected<void, std::string> harden() {
@@ -54,6 +59,11 @@ tl::expected<void, std::string> harden() {
           "only {} open files are allowed; set LimitNOFILE=65536 in the unit, or ulimit -n {}",
           files.rlim_max, wire::kFewestDescriptors));
     }
+  }
+  rlimit locked{};
+  if (getrlimit(RLIMIT_MEMLOCK, &locked) == 0) {
+    locked.rlim_cur = locked.rlim_max;
+    setrlimit(RLIMIT_MEMLOCK, &locked);
   }
   std::signal(SIGPIPE, SIG_IGN);
   // Few arenas: with one per thread, ten thousand sessions fragment into all of them.
@@ -214,14 +224,22 @@ class Service {
       seen = true;
       arrived.notify_all();
     });
+    bool sealing = false;
+    SealSwitch::of_process().listen([&] {
+      boost::asio::post(shard, [&] {
+        seen = sealing = true;
+        arrived.notify_all();
+      });
+    });
     while (!seen) {
       // What pairing and bursts have used goes back to the system while nobody waits for it.
       if (co_await arrived.wait_until(clock_.steady() + kTrimEvery)) continue;
       std::function<void()> trim = [] { malloc_trim(0); };
       (void)co_await compute_.run(std::move(trim));
     }
+    SealSwitch::of_process().listen(nullptr);
     co_await stop();
-    exit->set_value(kExitDone);
+    exit->set_value(sealing ? kSealing : kExitDone);
   }
 
  private:
@@ -367,10 +385,17 @@ int refuse_start(int code, const std::string& line) {
 
 }  // namespace
 
-int serve(const Config& config) {
+int serve(const Config& config, const ServeWish& wish) {
   if (const auto fit = harden(); !fit) return refuse_start(kExitUsage, fit.error());
   LogLevel level = LogLevel::info;
   if (parse_log_level(config.log.level, level)) set_log_level(level);
+  StoreWish keys;
+  if (wish.sealed) {
+    auto end = run_sealed(config);
+    if (!end) return refuse_start(kExitUsage, end.error());
+    if (!end->unsealed) return kExitDone;
+    keys.given = std::move(end->root);
+  }
   auto settings = session_settings(config);
   if (!settings) return refuse_start(kExitUsage, settings.error());
   auto whatsapp_pem = authorities(config.whatsapp.ca_file, "whatsapp.ca_file");
@@ -389,10 +414,15 @@ int serve(const Config& config) {
   BlockingPool password("password", 1, 8);
   BlockingPool lookup("lookup", 4, 4096);
   BlockingPool compute("compute", 1, 64);
-  auto store = open_store(config, disk);
+  auto store = open_store(config, disk, std::move(keys));
   if (!store) {
     const bool setting = store.error().starts_with("storage.");
     return refuse_start(setting ? kExitUsage : kExitFailed, store.error());
+  }
+  if (!memory_is_locked()) {
+    log_warn(
+        "store.memory_not_locked",
+        {{"advice", "keys may be swapped out; allow this user to lock 64 MiB (LimitMEMLOCK)"}});
   }
   std::promise<int> exit;
   auto answer = exit.get_future();
@@ -407,7 +437,10 @@ int serve(const Config& config) {
     code = answer.get();
     shards.stop(1s);
   }
-  return code;
+  if (code != kSealing) return code;
+  store->reset();
+  become_sealed(wish.config_path);
+  return refuse_start(kExitFailed, "seal: the program cannot start itself again; it ends instead");
 }
 
 }  // namespace wab::bridge

@@ -17,7 +17,12 @@ inline constexpr int kExitDone = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
 
-// Runs until SIGTERM or SIGINT. Problems are one line on stderr.
-int serve(const Config& config);
+struct ServeWish {
+  std::string config_path;  // for becoming sealed: the new image reads it again
+  bool sealed = false;      // wait for `unseal` before anything else (sealed.h)
+};
+// Runs until SIGTERM or SIGINT, or until it is sealed: then this process begins anew. Problems are
+// one line on stderr.
+int serve(const Config& config, const ServeWish& wish);
 
 }  // namespace wab::bridge

@@ -108,7 +108,10 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options, std::
               "); check the disk";
     return fail(proven.error());
   }
-  if (!impl->options.keep_root_key) impl->keyring->forget_root();
+  if (!impl->options.keep_root_key) {
+    impl->keyring->forget_root();
+    impl->options.given_root_key.reset();
+  }
   impl->resume_walks();
   return std::unique_ptr<RocksStore>(new RocksStore(std::move(impl)));
 }

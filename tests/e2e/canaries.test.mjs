@@ -5,6 +5,8 @@ import { readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from '
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { stage } from './lib/stage.mjs'
+import { image } from './lib/memory.mjs'
+import { Table } from './lib/table.mjs'
 import { Receiver } from './lib/receiver.mjs'
 
 const unique = () => randomBytes(9).toString('hex')
@@ -153,4 +155,23 @@ test('nor is any text, secret, token or password in the log', () => {
     for (const [form, needle] of forms(value)) if (log.includes(needle)) found.push(`${what} (${form})`)
   }
   assert.deepEqual(found, [])
+})
+
+test('nor in the memory of the process, once it is sealed', { timeout: 60000 }, async t => {
+  const { pid } = s.bridge.program.child
+  const sealing = await s.bridge.call('POST', '/v1/seal', undefined, s.bridge.operatorToken)
+  assert.equal(sealing.status, 202)
+  await s.bridge.program.line(/waslo-bridge sealed, listening on/)
+  if (process.getuid() !== 0) return t.diagnostic('only root may look into the memory of an undumpable process')
+  const memory = image(pid)
+  assert.ok(memory.includes('The store is sealed'), 'the search can find what is there')
+  const table = new Table('planted data in a sealed process')
+  // The sandbox numbers its people as examples in the documentation do.
+  const program = readFileSync(`/proc/${pid}/exe`)
+  for (const [what, value] of canaries) {
+    for (const [form, needle] of forms(value)) {
+      if (!program.includes(needle)) table.row(!memory.includes(needle), `${what} (${form})`)
+    }
+  }
+  table.done()
 })

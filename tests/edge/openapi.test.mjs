@@ -42,6 +42,7 @@ before(async () => {
   })
   ajv.addSchema(document, 'document')
   for (const [path, methods] of Object.entries(document.paths)) {
+    if (path === '/v1/seal') continue // there would be nobody to talk to afterwards
     for (const [method, one] of Object.entries(methods)) operations.push({ path, method: method.toUpperCase(), ...one })
   }
 }, { timeout: 60000 })
