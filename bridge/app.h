@@ -18,6 +18,7 @@
 
 namespace wab::bridge {
 
+class Backups;
 class Deliveries;
 class Google;
 class PairingLinks;
@@ -39,6 +40,7 @@ struct App {
   Google* google = nullptr;               // null: Google sign-in is off
   PairingLinks* pairing_links = nullptr;  // set by whoever serves
   Deliveries* deliveries = nullptr;       // set by whoever serves
+  Backups* backups = nullptr;             // set by whoever serves
 };
 
 }  // namespace wab::bridge

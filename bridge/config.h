@@ -56,6 +56,15 @@ struct Config {
             messages_stored = 0, storage_bytes = 0, undelivered_events = 0;
   } limits;
   struct {
+    std::string path, keys_path;
+    Seconds every{};
+    int64_t keep = 0;
+  } backup;
+  struct {
+    Seconds events{}, messages{};
+    int64_t event_bytes = 0;
+  } retention;
+  struct {
     std::string level;
   } log;
 };

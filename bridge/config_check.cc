@@ -103,6 +103,14 @@ std::optional<std::string> check_together(const Config& config) {
   if (config.storage.engine == "postgres" && config.storage.url.empty()) {
     return "storage.url: required when storage.engine is postgres";
   }
+  if (!config.backup.path.empty() && config.backup.path == config.backup.keys_path) {
+    return "backup.keys_path: must differ from backup.path; who finds both has what only the root "
+           "key still protects, and a deleted organization could come back";
+  }
+  if (config.retention.events < Seconds(86400)) {
+    return "retention.events: at least 1d; endpoints are retried for three days";
+  }
+  if (config.retention.messages < Seconds(86400)) return "retention.messages: at least 1d";
   const auto listen = parse_host_port(config.http.listen);
   const bool any_port = listen && listen->port == 0;  // each gets a free one
   if (config.ops.listen == config.http.listen && !any_port) {

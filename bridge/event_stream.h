@@ -1,6 +1,10 @@
 // Following the organization's event log: the position behind a cursor, a page of it, a live
 // follower.
 //
+// What the retention took away, or what a restored backup did not hold, is never stepped over in
+// silence: a reader whose next event is gone gets Code::cursor_expired with `oldest_cursor`, and a
+// follower gets one frame {"type":"log.gap","gap":{"from","to"},"oldest_cursor"} before it goes on.
+//
 // A cursor of the log is a position in decimal, "latest", or "SESSION_ID:SEQ" made from any
 // envelope, so that a reader of the stream can resume from the last event it holds.
 #pragma once
@@ -19,7 +23,7 @@ namespace wab::bridge {
 // How long a follower that has nothing to say may not notice that its reader is gone.
 inline constexpr std::chrono::seconds kGlance{2};
 
-// "" is the beginning. Code::invalid_cursor when it is none of ours.
+// "" is the oldest event there is. Code::invalid_cursor when it is none of ours.
 awaitable<Outcome<uint64_t>> event_position(App& app, storage::OrgScope org, std::string cursor);
 
 // At most `limit` events after `position`; when there is none yet, waits for one until `until`.

@@ -78,6 +78,29 @@ int run(int argc, char** argv) {
                           "Check this export instead; - reads it from "
                           "standard input");
 
+  auto* backup =
+      app.add_subcommand("backup", "Backups, while the service is stopped")->require_subcommand(1);
+  BackupArguments backups;
+  auto* backup_make = with_config(backup->add_subcommand("create", "Make a backup"));
+  auto* backup_show = with_config(backup->add_subcommand("list", "Show the backups there are"));
+  auto* backup_check =
+      with_config(backup->add_subcommand("verify", "Open and decrypt every record of a backup"));
+  auto* backup_back =
+      with_config(backup->add_subcommand("restore", "Put a backup into an empty directory"));
+  backup_make->add_option("--to", backups.to, "Directory; else backup.path");
+  backup_make->add_option("--keys-to", backups.keys_to,
+                          "Another directory for the sealed keys; else backup.keys_path");
+  backup_make->add_option("--keep", backups.keep, "Older ones go; none by default");
+  for (auto* command : {backup_show, backup_check, backup_back}) {
+    command->add_option("--from", backups.from, "Directory of the backups; else backup.path");
+  }
+  for (auto* command : {backup_check, backup_back}) {
+    command->add_option("--id", backups.id, "Which one; else the latest");
+    command->add_option("--keys", backups.keys,
+                        "Key backup or data directory; else storage.path or backup.keys_path");
+  }
+  backup_back->add_option("--to", backups.to, "Directory that is empty or not there")->required();
+
   auto* session = app.add_subcommand("session", "Sessions, over the API")->require_subcommand(1);
   ApiTarget api{"http://127.0.0.1:8080", ""};
   std::string session_id;
@@ -135,6 +158,10 @@ int run(int argc, char** argv) {
   if (token_make->parsed()) return token_create(*config, wish);
   if (user_make->parsed()) return user_create(*config, email, password_file);
   if (audit_check->parsed()) return audit_verify(*config, export_path);
+  if (backup_make->parsed()) return backup_create(*config, backups);
+  if (backup_show->parsed()) return backup_list(*config, backups);
+  if (backup_check->parsed()) return backup_verify(*config, backups);
+  if (backup_back->parsed()) return backup_restore(*config, backups);
   if (serve_command->parsed()) {
     if (check) {
       std::cout << "configuration is valid" << std::endl;

@@ -148,22 +148,28 @@ std::string about_access(const Route& route) {
 json problem_schema() {
   json codes = json::array();
   for (const auto& row : problem_codes()) codes.push_back(row.name);
-  return {{"type", "object"},
-          {"required", {"type", "title", "status", "code", "instance"}},
-          {"properties",
-           {{"type", {{"type", "string"}}},
-            {"title", {{"type", "string"}}},
-            {"status", {{"type", "integer"}}},
-            {"code", {{"type", "string"}, {"enum", codes}}},
-            {"detail", {{"type", "string"}}},
-            {"instance", {{"type", "string"}}},
-            {"errors",
-             {{"type", "array"},
-              {"items",
-               {{"type", "object"},
-                {"required", {"pointer", "message"}},
-                {"properties",
-                 {{"pointer", {{"type", "string"}}}, {"message", {{"type", "string"}}}}}}}}}}}};
+  return {
+      {"type", "object"},
+      {"required", {"type", "title", "status", "code", "instance"}},
+      {"properties",
+       {{"type", {{"type", "string"}}},
+        {"title", {{"type", "string"}}},
+        {"status", {{"type", "integer"}}},
+        {"code", {{"type", "string"}, {"enum", codes}}},
+        {"detail", {{"type", "string"}}},
+        {"instance", {{"type", "string"}}},
+        {"oldest_cursor",
+         {{"type", "string"}, {"description", "With cursor_expired: where to go on."}}},
+        {"gap_from",
+         {{"type", "string"}, {"description", "With cursor_expired: the first lost position."}}},
+        {"gap_to", {{"type", "string"}, {"description", "And the last."}}},
+        {"errors",
+         {{"type", "array"},
+          {"items",
+           {{"type", "object"},
+            {"required", {"pointer", "message"}},
+            {"properties",
+             {{"pointer", {{"type", "string"}}}, {"message", {{"type", "string"}}}}}}}}}}}};
 }
 
 std::string print() {

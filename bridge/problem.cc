@@ -13,6 +13,8 @@ const CodeRow kRows[] = {
     {Code::invalid_body, "invalid_body", 400, "The body is not what this call takes"},
     {Code::invalid_query, "invalid_query", 400, "A query parameter is not valid"},
     {Code::invalid_cursor, "invalid_cursor", 400, "The cursor is not one of this list"},
+    {Code::cursor_expired, "cursor_expired", 410,
+     "Events after this cursor are gone: go on with oldest_cursor"},
     {Code::unsupported_media_type, "unsupported_media_type", 415, "Send application/json"},
     {Code::not_acceptable, "not_acceptable", 406, "None of the accepted media types is offered"},
     {Code::body_too_large, "body_too_large", 413, "The body is larger than allowed"},
@@ -150,6 +152,7 @@ std::string problem_json(const Problem& problem, std::string_view request_id) {
                         {"code", row.name},
                         {"instance", "urn:request:" + std::string(request_id)}};
   if (!problem.detail.empty()) out["detail"] = problem.detail;
+  for (const auto& [name, value] : problem.also) out[std::string(name)] = value;
   if (!problem.errors.empty()) {
     auto& errors = out["errors"] = nlohmann::json::array();
     for (const auto& error : problem.errors) {

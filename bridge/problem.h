@@ -20,6 +20,7 @@ enum class Code : uint8_t {
   invalid_body,
   invalid_query,
   invalid_cursor,
+  cursor_expired,
   unsupported_media_type,
   not_acceptable,
   body_too_large,
@@ -83,6 +84,8 @@ struct Problem {
   std::string detail;  // what to do about it; may be empty
   std::vector<FieldError> errors = {};
   int retry_after = 0;  // seconds; 0 leaves the header out
+  // Members beyond RFC 9457's, as text.
+  std::vector<std::pair<std::string_view, std::string>> also = {};
 };
 
 // A handler's value, or the problem to answer with.

@@ -32,7 +32,7 @@ const std::span<const Route> kTables[] = {
     event_routes(),        audit_routes(),    user_routes(),
     invitation_routes(),   usage_routes(),    console_routes(),
     pairing_link_routes(), overview_routes(), password_reset_routes(),
-    csp_report_routes(),   seal_routes()};
+    csp_report_routes(),   seal_routes(),     backup_routes()};
 
 struct Found {
   const Route* route = nullptr;

@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "bridge/app.h"
+#include "bridge/backups.h"
 #include "bridge/deliveries.h"
 #include "bridge/google_outside.h"
 #include "bridge/housekeeping.h"
@@ -22,6 +23,7 @@
 #include "bridge/organization_erasure.h"
 #include "bridge/pairing_links.h"
 #include "bridge/parts.h"
+#include "bridge/retention.h"
 #include "bridge/schema_check.h"
 #include "bridge/sealed.h"
 #include "bridge/sealing.h"
@@ -143,6 +145,8 @@ class Service {
         idempotency_(store, clock_, random_),
         quotas_(store, clock_, config, scopes_.deployment()),
         housekeeping_(store, scopes_, clock_, auth_, people_, idempotency_, quotas_),
+        retention_(store, scopes_, clock_, config),
+        backups_(store, clock_, config),
         feed_(executors(shards)),
         audit_(store, clock_, scopes_.deployment(), executors(shards)),
         compute_(compute),
@@ -162,7 +166,8 @@ class Service {
                random_,
                std::move(settings),
                std::move(url),
-               config.whatsapp.proxy},
+               config.whatsapp.proxy,
+               store.restored()},
         sessions_(shards, world_, config),
         endpoints_(store, clock_, random_, config,
                    [this](const storage::OrgScope& org, EndpointId id,
@@ -179,6 +184,7 @@ class Service {
     });
     deliveries_.on_events([this](OrgId org) { feed_.grew(org); });
     app_.deliveries = &deliveries_;
+    app_.backups = &backups_;
   }
 
   tl::expected<void, std::string> open() {
@@ -214,6 +220,8 @@ class Service {
               << host_of(config_.http.listen) << ":" << listener_.port() << ", ops on "
               << host_of(config_.ops.listen) << ":" << watch_.port() << std::endl;
     housekeeping_.start(shards_.executor(0));
+    retention_.start(shards_.executor(0));
+    backups_.start(shards_.executor(0));
     ready_ = true;
     log_info("service.ready", {{"sessions", recovered_}});
     boost::asio::io_context& shard = shards_.at(0);
@@ -338,6 +346,8 @@ class Service {
     log_info("service.stopping");
     feed_.close();
     co_await housekeeping_.close();
+    co_await retention_.close();
+    co_await backups_.close();
     co_await listener_.close(deadline);
     co_await sessions_.close();
     co_await deliveries_.close(deadline);
@@ -358,6 +368,8 @@ class Service {
   Idempotency idempotency_;
   Quotas quotas_;
   Housekeeping housekeeping_;
+  Retention retention_;
+  Backups backups_;
   EventFeed feed_;
   Audit audit_;
   BlockingPool& compute_;

@@ -10,6 +10,7 @@
 #include "session/context.h"
 #include "session/wire/dial.h"
 #include "session/wire/url.h"
+#include "storage/rocks_store.h"
 
 namespace wab::bridge {
 
@@ -54,6 +55,8 @@ struct SessionWorld {
   session::Settings settings;
   wire::Url url;
   std::string proxy;
+  // The store was put back from a backup: see restored_state.h.
+  std::optional<storage::Restored> restored = {};
 };
 
 class SessionContextImpl final : public session::SessionContext {

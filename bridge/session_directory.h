@@ -37,6 +37,8 @@ struct SessionView {
   UnixMillis created_at = 0;
   UnixMillis updated_at = 0;
   session::StatusView status;
+  // The restore (storage::Restored) up to which this session's state is good; not shown.
+  std::string restore_seen = {};
 };
 
 // What a follower of the pairing sees. `version` grows with every change of status or code.
@@ -69,6 +71,9 @@ class SessionDirectory {
   virtual awaitable<Outcome<void>> erase_organization(storage::OrgScope org) = 0;
 
   virtual awaitable<Outcome<void>> start(storage::OrgScope org, SessionId id) = 0;
+  // Lets a session go on that is held back since a backup was restored: forgets its ratchets, so
+  // that no message key is used twice. For any other session nothing happens.
+  virtual awaitable<Outcome<void>> accept_restored(storage::OrgScope org, SessionId id) = 0;
   virtual awaitable<Outcome<void>> stop(storage::OrgScope org, SessionId id) = 0;
   virtual awaitable<Outcome<void>> restart(storage::OrgScope org, SessionId id) = 0;
   virtual awaitable<Outcome<void>> logout(storage::OrgScope org, SessionId id) = 0;

@@ -11,14 +11,15 @@ using nlohmann::json;
 storage::Row session_row(const SessionView& view) {
   json metadata = json::object();
   for (const auto& [key, value] : view.settings.metadata) metadata[key] = value;
-  const json row = {{"v", 1},
-                    {"id", view.id.text()},
-                    {"name", view.settings.name},
-                    {"metadata", metadata},
-                    {"proxy", view.settings.proxy},
-                    {"wanted", view.wanted},
-                    {"created_at", view.created_at},
-                    {"updated_at", view.updated_at}};
+  json row = {{"v", 1},
+              {"id", view.id.text()},
+              {"name", view.settings.name},
+              {"metadata", metadata},
+              {"proxy", view.settings.proxy},
+              {"wanted", view.wanted},
+              {"created_at", view.created_at},
+              {"updated_at", view.updated_at}};
+  if (!view.restore_seen.empty()) row["restore_seen"] = view.restore_seen;
   return json_row(storage::Kind::session_config, view.id.text(), row);
 }
 
@@ -37,6 +38,7 @@ std::optional<SessionView> read_session_row(ByteView stored) {
     }
   }
   out.wanted = row->value("wanted", false);
+  out.restore_seen = text_at(*row, "restore_seen");
   out.created_at = number_at(*row, "created_at");
   out.updated_at = number_at(*row, "updated_at");
   return out;

@@ -1,6 +1,6 @@
-#include "bridge/sessions.h"
-
+#include "bridge/restored_state.h"
 #include "bridge/session_row.h"
+#include "bridge/sessions_impl.h"
 #include "storage/base/log.h"
 
 namespace wab::bridge {
@@ -8,32 +8,9 @@ namespace {
 
 using storage::Kind;
 
-constexpr size_t kHandshakesAtOnce = 32;  // of one shard
 constexpr size_t kPage = 200;
 
 }  // namespace
-
-struct Sessions::Entry {
-  Entry(storage::OrgScope scope, SessionView settings) : org(scope), view(std::move(settings)) {}
-
-  storage::OrgScope org;
-  SessionView view;  // status is asked of the actor
-  std::unique_ptr<SessionContextImpl> context;
-  std::unique_ptr<session::Session> session;
-  uint64_t version = 1;
-  bool erased = false;
-  Event changed;
-};
-
-struct Sessions::Shard {
-  Shard(any_io_executor where, double rate)
-      : executor(std::move(where)), budget(rate, kHandshakesAtOnce) {}
-
-  any_io_executor executor;
-  DialBudget budget;
-  std::map<SessionId, EntryPtr> entries;
-  bool closing = false;
-};
 
 Sessions::Sessions(Shards& shards, SessionWorld& world, const Config& config)
     : shards_(shards), world_(world), config_(config) {
@@ -60,7 +37,7 @@ Sessions::EntryPtr Sessions::find(Shard& shard, const OrgId& org, const SessionI
 
 SessionView Sessions::view_of(const Entry& entry) const {
   SessionView out = entry.view;
-  out.status = entry.session->status();
+  out.status = status_of(entry);
   return out;
 }
 
@@ -111,6 +88,7 @@ awaitable<Outcome<SessionView>> Sessions::do_create(Shard& shard, storage::OrgSc
   view.id = id;
   view.settings = std::move(settings);
   view.created_at = view.updated_at = world_.clock.now_ms();
+  view.restore_seen = restore_name(world_.restored);
   // The row first: a crash in between leaves a session that exists and is stopped.
   storage::Commit commit{storage::Scope(org)};
   commit.put.push_back(session_row(view));
@@ -174,17 +152,18 @@ awaitable<Outcome<void>> Sessions::do_wish(Shard& shard, storage::OrgScope org, 
   if (!stored) co_return refuse(stored.error());
   switch (wish) {
     case Wish::start:
-      entry->session->start();
+      if (!entry->held_back) entry->session->start();
       break;
     case Wish::stop:
       entry->session->stop();
       break;
     case Wish::restart:
-      entry->session->restart();
+      if (!entry->held_back) entry->session->restart();
       break;
     case Wish::logout: {
       auto done = co_await entry->session->logout();
       if (!done) co_return refuse(problem_of(done.error()));
+      if (entry->held_back) co_return co_await release(org, entry);
       break;
     }
   }
@@ -201,7 +180,7 @@ awaitable<Outcome<PairingView>> Sessions::do_watch(Shard& shard, OrgId org, Sess
   if (entry->erased) co_return refuse(Code::not_found);
   PairingView out;
   out.version = entry->version;
-  out.status = entry->session->status();
+  out.status = status_of(*entry);
   out.qr = entry->session->qr();
   co_return out;
 }
@@ -222,6 +201,9 @@ awaitable<Outcome<session::SendAccepted>> Sessions::do_send(Shard& shard, OrgId 
                                                             session::SendAlso also) {
   const auto entry = find(shard, org, id);
   if (!entry) co_return refuse(Code::not_found);
+  if (entry->held_back) {
+    co_return refuse(Code::not_working, "A backup was restored: see the session's reason.");
+  }
   auto sent = co_await entry->session->send_text(message, std::move(text), std::move(also));
   if (!sent) co_return refuse(problem_of(sent.error()));
   co_return std::move(*sent);
@@ -234,20 +216,6 @@ awaitable<Outcome<session::MessageView>> Sessions::do_message(Shard& shard, OrgI
   auto view = co_await entry->session->message(message);
   if (!view) co_return refuse(problem_of(view.error()));
   co_return std::move(*view);
-}
-
-awaitable<void> Sessions::do_recover(Shard& shard, storage::OrgScope org, SessionView stored) {
-  // One that does not open is in the log and in the list; the others go on.
-  (void)co_await add(shard, org, std::move(stored));
-}
-
-awaitable<void> Sessions::do_start_wanted(Shard& shard) {
-  std::vector<EntryPtr> entries;
-  for (const auto& [id, entry] : shard.entries) entries.push_back(entry);
-  for (const auto& entry : entries) {
-    if (entry->view.wanted && !entry->erased && !shard.closing) entry->session->start();
-    co_await yield_shard();
-  }
 }
 
 awaitable<void> Sessions::do_close(Shard& shard) {
@@ -409,50 +377,22 @@ awaitable<Outcome<session::MessageView>> Sessions::message(storage::OrgScope org
   co_return co_await on<Outcome<session::MessageView>>(shard.executor, std::move(work));
 }
 
-awaitable<Result<size_t>> Sessions::recover(storage::OrgScope org) {
-  size_t found = 0;
-  std::string after;
-  do {
-    CO_TRY(auto page, co_await world_.store.scan(org, Kind::session_config, after, kPage));
-    for (const auto& row : page.rows) {
-      auto stored = read_session_row(row.value);
-      if (!stored) continue;
-      ++found;
-      Shard& shard = shard_of(stored->id);
-      std::function<awaitable<void>()> work = [this, &shard, org, view = *stored] {
-        return do_recover(shard, org, view);
-      };
-      co_await on<void>(shard.executor, std::move(work));
-    }
-    after = page.next;
-  } while (!after.empty());
-  co_return found;
-}
-
-awaitable<void> Sessions::start_wanted() {
-  for (auto& shard : state_) {
-    Shard* one = shard.get();
-    std::function<awaitable<void>()> work = [this, one] { return do_start_wanted(*one); };
-    co_await on<void>(one->executor, std::move(work));
-  }
-}
-
 awaitable<Sessions::Counts> Sessions::count() {
   Counts out;
   for (auto& shard : state_) {
     Shard* one = shard.get();
-    std::function<awaitable<Counts>()> work = [one] {
+    std::function<awaitable<Counts>()> work = [this, one] {
       struct Counter {
-        static awaitable<Counts> run(Shard* where) {
+        static awaitable<Counts> run(const Sessions* all, Shard* where) {
           Counts counts;
           for (const auto& [id, entry] : where->entries) {
-            const auto now = entry->session->status();
+            const auto now = all->status_of(*entry);
             ++counts[{std::string(session::status_word(now.status)), now.reason.code}];
           }
           co_return counts;
         }
       };
-      return Counter::run(one);
+      return Counter::run(this, one);
     };
     auto counts = co_await on<Counts>(one->executor, std::move(work));
     for (const auto& [state, number] : counts) out[state] += number;

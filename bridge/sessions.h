@@ -3,7 +3,10 @@
 // Implements SessionDirectory. Owned by the service; all state is per shard and touched by that
 // shard's thread alone, calls hop there with on(). The wish (started or stopped) and the settings
 // are the row Kind::session_config of the organization, name = session id text, JSON
-// {"v":1,"id","name","metadata","proxy","wanted","created_at","updated_at"}.
+// {"v":1,"id","name","metadata","proxy","wanted","restore_seen"?,"created_at","updated_at"}.
+//
+// After a restore a session that is linked to a phone is held back (restored_state.h): it keeps its
+// wish, shows FAILED with the reason restored_backup, and is not started.
 #pragma once
 
 #include <map>
@@ -41,6 +44,7 @@ class Sessions final : public SessionDirectory {
   awaitable<Outcome<void>> erase(storage::OrgScope org, SessionId id) override;
   awaitable<Outcome<void>> erase_organization(storage::OrgScope org) override;
   awaitable<Outcome<void>> start(storage::OrgScope org, SessionId id) override;
+  awaitable<Outcome<void>> accept_restored(storage::OrgScope org, SessionId id) override;
   awaitable<Outcome<void>> stop(storage::OrgScope org, SessionId id) override;
   awaitable<Outcome<void>> restart(storage::OrgScope org, SessionId id) override;
   awaitable<Outcome<void>> logout(storage::OrgScope org, SessionId id) override;
@@ -63,6 +67,7 @@ class Sessions final : public SessionDirectory {
   Shard& shard_of(const SessionId& id);
   EntryPtr find(Shard& shard, const OrgId& org, const SessionId& id);
   SessionView view_of(const Entry& entry) const;
+  session::StatusView status_of(const Entry& entry) const;
   awaitable<Outcome<EntryPtr>> add(Shard& shard, storage::OrgScope org, SessionView settings);
   awaitable<Outcome<void>> store(storage::OrgScope org, EntryPtr entry,
                                  std::vector<storage::Row> also);
@@ -75,6 +80,9 @@ class Sessions final : public SessionDirectory {
                                            SessionPatch patch);
   awaitable<Outcome<void>> do_erase(Shard& shard, storage::OrgScope org, SessionId id);
   awaitable<Outcome<void>> do_wish(Shard& shard, storage::OrgScope org, SessionId id, Wish wish);
+  awaitable<Outcome<void>> do_accept(Shard& shard, storage::OrgScope org, SessionId id);
+  // Its rows tell nothing of before the restore any more: it is held back no longer.
+  awaitable<Outcome<void>> release(storage::OrgScope org, EntryPtr entry);
   awaitable<Outcome<PairingView>> do_watch(Shard& shard, OrgId org, SessionId id, uint64_t seen,
                                            SteadyTime deadline);
   awaitable<Outcome<session::PairingCodeView>> do_pairing_code(Shard& shard, OrgId org,

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 
+#include "storage/base/log.h"
+#include "storage/migrations.h"
 #include "storage/rocks_layout.h"
 
 namespace wab::storage {
@@ -20,6 +22,8 @@ constexpr const char *kSchemaRow = "schema", *kDeploymentRow = "deployment",
                      *kGenerationRow = "keyring-generation", *kVersionsRow = "record-versions";
 // Record versions that one opening may give: more than it can.
 constexpr uint64_t kVersionsReserved = uint64_t{1} << 40;
+// Files that nothing else rewrites are compacted at least this often, so that what expired goes.
+constexpr uint64_t kMarksEverySeconds = 24 * 3600, kRowsEverySeconds = 7 * 24 * 3600;
 
 tl::unexpected<Error> refuse(std::string& message, StoreError code, std::string text,
                              const char* where) {
@@ -134,18 +138,60 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(const RocksOptions& o
                     "column family");
     }
   }
-  const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (const char* name : kColumnNames) {
-    families.emplace_back(name, family_options(options, !families.empty(), cache));
-  }
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  const auto status = rocksdb::DB::Open(db_options, path, families, &handles, &db);
+  const auto status = rocksdb::DB::Open(db_options, path, self->families(options), &handles, &db);
   if (!status.ok()) return refuse_status(message, status, path);
   self->db_.reset(db);
   std::copy(handles.begin(), handles.end(), self->handles_.begin());
   TRY_VOID(self->identify(identity, has_data, message));
+  return self;
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> RocksDatabase::families(
+    const RocksOptions& options) const {
+  const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  std::vector<rocksdb::ColumnFamilyDescriptor> out;
+  for (const char* name : kColumnNames) {
+    out.emplace_back(name, family_options(options, !out.empty(), cache));
+  }
+  auto& rows = out[static_cast<size_t>(Column::rows)].options;
+  rows.compaction_filter_factory = expire_rows(expiry_);
+  rows.periodic_compaction_seconds = kRowsEverySeconds;
+  auto& marks = out[static_cast<size_t>(Column::marks)].options;
+  marks.compaction_filter_factory = expire_marks(expiry_);
+  marks.periodic_compaction_seconds = kMarksEverySeconds;
+  return out;
+}
+
+Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open_backup(rocksdb::Env* env,
+                                                                  const std::string& path,
+                                                                  std::string& message) {
+  std::unique_ptr<RocksDatabase> self(new RocksDatabase);
+  const RocksOptions options;
+  rocksdb::DBOptions db_options = database_options(options, env);
+  db_options.create_if_missing = db_options.create_missing_column_families = false;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const auto status =
+      rocksdb::DB::OpenForReadOnly(db_options, path, self->families(options), &handles, &db);
+  if (!status.ok()) {
+    return refuse(message, StoreError::corrupt,
+                  "the backup is damaged (" + status.ToString() + "); use another one",
+                  "backup open");
+  }
+  self->db_.reset(db);
+  std::copy(handles.begin(), handles.end(), self->handles_.begin());
+  TRY(const auto schema, self->get_own(kSchemaRow));
+  if (!schema || schema->size() != 4) {
+    return refuse(message, StoreError::corrupt,
+                  "the backup has lost its first rows; use another one", "schema row");
+  }
+  self->found_schema_ = read_be32(*schema);
+  if (self->found_schema_ > kStoreSchema) {
+    return refuse(message, StoreError::version,
+                  "the backup was made by a newer program; use that one", "schema version");
+  }
   return self;
 }
 
@@ -189,7 +235,7 @@ Result<void> RocksDatabase::identify(const Identity& identity, bool has_data,
                   "the first rows of the database are damaged; restore the latest backup",
                   "schema row");
   }
-  const uint32_t version = read_be32(view(schema));
+  const uint32_t version = found_schema_ = read_be32(view(schema));
   if (version > kStoreSchema) {
     return refuse(message, StoreError::version,
                   "the store was written by a newer program (layout " + std::to_string(version) +
@@ -213,9 +259,36 @@ Result<void> RocksDatabase::identify(const Identity& identity, bool has_data,
   if (identity.keyring_generation > seen) {
     batch.Put(handles_[0], kGenerationRow, slice(be64(identity.keyring_generation)));
   }
-  if (version < kStoreSchema) batch.Put(handles_[0], kSchemaRow, slice(be32(kStoreSchema)));
-  if (batch.Count() == 0) return ok();
-  return write(batch, true).ok() ? ok() : fail(StoreError::io, "schema row");
+  if (batch.Count() != 0 && !write(batch, true).ok()) return fail(StoreError::io, "schema row");
+  return migrate(version, message);
+}
+
+Result<void> RocksDatabase::migrate(uint32_t from, std::string& message) {
+  for (const Migration& one : migrations()) {
+    if (one.from < from) continue;
+    rocksdb::WriteBatch batch;
+    const auto prepared = one.step(*this, batch);
+    if (!prepared) {
+      return refuse(message, StoreError::corrupt,
+                    "the store could not be brought from layout " + std::to_string(one.from) +
+                        " to the next (" + one.what +
+                        "); nothing was changed. Restore a backup, "
+                        "or start the program that wrote it",
+                    "migration");
+    }
+    batch.Put(handles_[0], kSchemaRow, slice(be32(one.from + 1)));
+    if (!write(batch, true).ok()) return fail(StoreError::io, "migration");
+    log_info("store.migrated", {{"layout", one.from + 1}, {"what", one.what}});
+  }
+  return ok();
+}
+
+Result<std::optional<Bytes>> RocksDatabase::get_own(const char* name) const {
+  std::string value;
+  const auto status = db_->Get({}, handles_[0], name, &value);
+  if (status.IsNotFound()) return std::optional<Bytes>();
+  if (!status.ok()) return fail(read_error(status));
+  return std::optional<Bytes>(to_bytes(view(value)));
 }
 
 RocksDatabase::Moment RocksDatabase::now() const {
@@ -251,12 +324,17 @@ Result<void> RocksDatabase::each(Column in, ByteView from, ByteView below,
 
 Result<void> RocksDatabase::each_key(Column in,
                                      const std::function<bool(ByteView key)>& row) const {
+  return each_row(in, [&row](ByteView key, ByteView) { return row(key); });
+}
+
+Result<void> RocksDatabase::each_row(
+    Column in, const std::function<bool(ByteView key, ByteView value)>& row) const {
   rocksdb::ReadOptions options;
   options.total_order_seek = true;
   options.fill_cache = false;
   const std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator(options, column(in)));
   for (rows->SeekToFirst(); rows->Valid(); rows->Next()) {
-    if (!row(bytes_of(rows->key()))) return ok();
+    if (!row(bytes_of(rows->key()), bytes_of(rows->value()))) return ok();
   }
   if (!rows->status().ok()) return fail(read_error(rows->status()));
   return ok();

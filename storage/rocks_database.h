@@ -12,12 +12,14 @@
 #include <string>
 
 #include "storage/org_keys.h"
+#include "storage/rocks_expiry.h"
 #include "storage/rocks_store.h"
 
 namespace wab::storage {
 
 // Of the layout as a whole. Raise it when an older program must not touch the store.
-inline constexpr uint32_t kStoreSchema = 1;
+// What changed, and how an older store is brought here: migrations.h.
+inline constexpr uint32_t kStoreSchema = 2;
 
 inline rocksdb::Slice slice(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -37,6 +39,10 @@ class RocksDatabase {
   static Result<std::unique_ptr<RocksDatabase>> open(const RocksOptions& options,
                                                      const Identity& identity, bool has_data,
                                                      std::string& message);
+  // One backup as it lies there, never written: `env` maps its files, `path` is its name there.
+  static Result<std::unique_ptr<RocksDatabase>> open_backup(rocksdb::Env* env,
+                                                            const std::string& path,
+                                                            std::string& message);
   ~RocksDatabase();
 
   rocksdb::ColumnFamilyHandle* column(Column column) const {
@@ -52,6 +58,10 @@ class RocksDatabase {
   Result<void> each(Column column, ByteView from, ByteView below,
                     const std::function<bool(ByteView key, ByteView value)>& row,
                     const Moment& at = nullptr) const;
+  // Every row of all organizations, in order, until `row` answers false: for migrations, and to
+  // verify a backup.
+  Result<void> each_row(Column column,
+                        const std::function<bool(ByteView key, ByteView value)>& row) const;
   // Every key of all organizations, in order, until `row` answers false: for counting only.
   Result<void> each_key(Column column, const std::function<bool(ByteView key)>& row) const;
   uint64_t estimated_rows(Column column) const;
@@ -68,15 +78,26 @@ class RocksDatabase {
   uint64_t sequence() const { return db_->GetLatestSequenceNumber(); }
   // The first record version that no earlier opening gave; durable on return.
   Result<uint64_t> reserve_versions();
+  // Rows of the store as a whole, in the default column: absent is nothing.
+  Result<std::optional<Bytes>> get_own(const char* name) const;
+  rocksdb::ColumnFamilyHandle* own_column() const { return handles_[0]; }
+  // The layout that was found when it was opened.
+  uint32_t found_schema() const { return found_schema_; }
+  Expiry& expiry() const { return *expiry_; }
+  rocksdb::DB& raw() const { return *db_; }  // for backups
 
  private:
   RocksDatabase() = default;
   Result<void> identify(const Identity& identity, bool has_data, std::string& message);
+  Result<void> migrate(uint32_t from, std::string& message);
+  std::vector<rocksdb::ColumnFamilyDescriptor> families(const RocksOptions& options) const;
   bool is_empty() const;
 
   std::unique_ptr<rocksdb::Env> env_;
   std::array<rocksdb::ColumnFamilyHandle*, 7> handles_{};  // by Column; 0 is the default family
   std::unique_ptr<rocksdb::DB> db_;
+  std::shared_ptr<Expiry> expiry_ = std::make_shared<Expiry>();
+  uint32_t found_schema_ = kStoreSchema;
 };
 
 }  // namespace wab::storage

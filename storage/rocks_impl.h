@@ -2,11 +2,13 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "storage/ages.h"
 #include "storage/committer.h"
 #include "storage/key_worker.h"
 #include "storage/keyring.h"
@@ -26,12 +28,21 @@ class DirectoryLock {
   static Result<DirectoryLock> take(const std::string& directory, std::string& message);
   DirectoryLock(DirectoryLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   DirectoryLock& operator=(DirectoryLock&&) = delete;
+  // For what is only read and has no directory of its own.
+  static DirectoryLock none() { return DirectoryLock(-1); }
   ~DirectoryLock();
 
  private:
   explicit DirectoryLock(int fd) : fd_(fd) {}
   int fd_;
 };
+
+// Rows of the default column, beside the database's own three.
+inline constexpr const char *kAgesRow = "ages", *kRestoredRow = "restored";
+// In a data directory from the first to the last moment of a restore.
+inline constexpr const char* kRestoringMark = "/restoring";
+Bytes encode_restored(const Restored& restored);
+Restored decode_restored(ByteView stored);  // of 32 bytes
 
 struct RocksStore::Impl {
   Impl(RocksOptions opts, DirectoryLock held, std::unique_ptr<Keyring> keys,
@@ -68,8 +79,10 @@ struct RocksStore::Impl {
                                  const char* where);
   void release(const OrgId& org, const SessionId& session);
 
-  // Committer's thread. The last position given in this organization.
-  Result<uint64_t*> last_position(const OrgId& org);
+  // Committer's thread. Where the log of this organization stands; the change is written by
+  // whoever makes it, with put_log().
+  Result<LogBounds*> log_of(const OrgId& org);
+  void put_log(rocksdb::WriteBatch& batch, const OrgId& org, const LogBounds& log) const;
   bool write(rocksdb::WriteBatch& batch, std::string& reason);
 
   // Proofs of sessions (rocks_prove.cc; README, "Rollback").
@@ -141,7 +154,21 @@ struct RocksStore::Impl {
   Result<std::map<EndpointId, uint64_t>> count_deliveries(const OrgId& org);
   // Keys of a session that no range covers: its deliveries, and its events with their index rows.
   using Keyed = std::vector<std::pair<Column, Bytes>>;
-  Result<Keyed> scattered_keys(const OrgId& org, const SessionId& session, size_t most);
+  struct Scattered {
+    Keyed keys;
+    uint64_t event_bytes = 0;
+  };
+  Result<Scattered> scattered_keys(const OrgId& org, const SessionId& session, size_t most);
+  // What one step of the retention may take from the front of a log.
+  struct Front {
+    Keyed keys;
+    uint64_t events = 0, bytes = 0, to = 0;
+    bool more = false;
+  };
+  Result<Front> log_front(const OrgId& org, const LogRetention& keep, size_t step);
+  // The first event that any endpoint is still owed, by session.
+  Result<std::map<SessionId, uint64_t>> first_owed(const OrgId& org);
+  Result<LogBounds> read_log(const OrgId& org);
 
   RocksOptions options;
   DirectoryLock lock;
@@ -151,11 +178,17 @@ struct RocksStore::Impl {
   OrgKeyCache cache;
   std::atomic<uint64_t> record_version;  // never given twice, across restarts
 
+  std::optional<Restored> restored;
+
+  std::mutex ages_mutex;
+  AgeTable ages;
+
   std::mutex trust_mutex;
   std::set<std::pair<OrgId, SessionId>> quarantine;
   std::unordered_set<OrgId> erased;
   std::atomic<bool> any_refused{false};
 
+  Result<void> read_own_rows(std::string& message);
   std::mutex proven_mutex;
   std::unordered_map<SessionKey, uint64_t, HashOfSession> proven;  // bits: kinds, from 0
 
@@ -171,7 +204,7 @@ struct RocksStore::Impl {
   std::map<SessionKey, Unwritten> unwritten;                   // proofs of this group
   std::map<Bytes, std::optional<uint64_t>> versions_of_group;  // rows of this group
   std::unordered_map<OrgId, Keys> rotated;  // whose write version changed since opening
-  std::unordered_map<OrgId, uint64_t> positions;
+  std::unordered_map<OrgId, LogBounds> logs;
   std::vector<std::pair<Bytes, Bytes>> new_key_rows;
 
   std::unique_ptr<BlockingPool> own_disk;

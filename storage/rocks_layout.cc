@@ -199,6 +199,32 @@ std::optional<PositionedEvent> decode_position(const OrgKeys& keys, ByteView key
   return PositionedEvent{read_be64(value), value.subspan(kPositionHeader)};
 }
 
+Bytes encode_log(const LogBounds& log) {
+  Bytes out;
+  put_be64(out, log.last);
+  put_be64(out, log.bytes);
+  for (const LogGap& gap : log.gaps) {
+    put_be64(out, gap.from);
+    put_be64(out, gap.to);
+  }
+  return out;
+}
+
+std::optional<LogBounds> decode_log(ByteView value) {
+  LogBounds out;
+  if (value.size() == 8) {
+    out.last = read_be64(value);
+    return out;
+  }
+  if (value.size() < 16 || value.size() % 16 != 0) return std::nullopt;
+  out.last = read_be64(value);
+  out.bytes = read_be64(value.subspan(8));
+  for (ByteView rest = value.subspan(16); !rest.empty(); rest = rest.subspan(16)) {
+    out.gaps.push_back(LogGap{read_be64(rest), read_be64(rest.subspan(8))});
+  }
+  return out;
+}
+
 Bytes encode_place(const SessionId& session, uint64_t seq) {
   return concat({session.bytes(), be64(seq)});
 }

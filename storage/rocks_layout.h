@@ -5,7 +5,7 @@
 //   {event} deliveries  org 16 | endpoint 16 | session 16 | seq 8        envelope {lane, state}
 //   marks       org 16 | session 16 | blind 16                   expiry 8 | mac 16
 //   positions   org 16 | position 8                              session 16 | seq 8
-//               org 16 | 0                                       last position given (8)
+//               org 16 | 0                                       the log: last 8 | bytes 8 | gaps
 //   keys        org 16 | version 4                               wrapped data key (key_wrap.cc)
 //               org 16 | 'w'                                     how far its rotation is (Walk)
 //
@@ -78,6 +78,10 @@ struct EventPlace {
   SessionId session;
   uint64_t seq;
 };
+// Where a log stands. Before layout 2 only the last position was there; that form reads, too.
+Bytes encode_log(const LogBounds& log);
+std::optional<LogBounds> decode_log(ByteView value);
+
 Bytes encode_place(const SessionId& session, uint64_t seq);
 std::optional<EventPlace> decode_place(ByteView value);
 

@@ -189,25 +189,27 @@ Result<std::map<EndpointId, uint64_t>> RocksStore::Impl::count_deliveries(const 
   return counts;
 }
 
-Result<RocksStore::Impl::Keyed> RocksStore::Impl::scattered_keys(const OrgId& org,
-                                                                 const SessionId& session,
-                                                                 size_t most) {
-  Keyed keys;
+Result<RocksStore::Impl::Scattered> RocksStore::Impl::scattered_keys(const OrgId& org,
+                                                                     const SessionId& session,
+                                                                     size_t most) {
+  Scattered out;
+  Keyed& keys = out.keys;
   const Bytes events = session_prefix(org, session), all = org_prefix(org);
   TRY_VOID(db->each(Column::events, events, upper_bound(events), [&](ByteView key, ByteView value) {
     if (value.size() >= 8)
       keys.emplace_back(Column::positions, position_key(org, read_be64(value)));
     keys.emplace_back(Column::events, to_bytes(key));
+    out.event_bytes += value.size();
     return keys.size() < most;
   }));
-  if (keys.size() >= most) return keys;
+  if (keys.size() >= most) return out;
   TRY_VOID(db->each(Column::deliveries, all, upper_bound(all), [&](ByteView key, ByteView) {
     const bool ours = key.size() == 56 &&
                       std::equal(session.bytes().begin(), session.bytes().end(), key.begin() + 32);
     if (ours) keys.emplace_back(Column::deliveries, to_bytes(key));
     return keys.size() < most;
   }));
-  return keys;
+  return out;
 }
 
 awaitable<Result<std::vector<std::optional<Bytes>>>> RocksStore::load(Scope scope,
@@ -265,6 +267,12 @@ awaitable<Result<std::optional<EventRow>>> RocksStore::event(Scope session, uint
     if (!keys) return std::optional<EventRow>();
     return store->read_event(*keys, session.org(), session.session(), seq, 0);
   };
+  auto result = co_await impl_->disk->run(std::move(work));
+  co_return as_store_error(std::move(result));
+}
+
+awaitable<Result<LogBounds>> RocksStore::event_log(OrgScope org) {
+  auto work = [store = impl_.get(), org] { return store->read_log(org.org()); };
   auto result = co_await impl_->disk->run(std::move(work));
   co_return as_store_error(std::move(result));
 }

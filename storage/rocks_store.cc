@@ -73,6 +73,12 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options, std::
     return fail(StoreError::io, "data directory");
   }
   TRY(DirectoryLock lock, DirectoryLock::take(options.path, message));
+  if (file_exists(options.path + kRestoringMark) && !options.finishes_restore) {
+    message = options.path +
+              " holds a restore that did not come to its end; run `waslo-bridge backup restore` "
+              "again with the same --to";
+    return fail(StoreError::corrupt, "unfinished restore");
+  }
   const bool has_database = file_exists(options.path + "/db/CURRENT");
   KeyringOptions keyring_options;
   keyring_options.directory = options.path;
@@ -98,6 +104,7 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options, std::
   }
   auto impl = std::make_unique<Impl>(std::move(options), std::move(lock), std::move(keyring),
                                      std::move(db), *first_version);
+  TRY_VOID(impl->read_own_rows(message));
   if (const auto finished = impl->finish_terms(); !finished) {
     message = "an interrupted rotation of the key-encryption key cannot be finished (" +
               finished.error().describe() + "); check the disk and the keystore directory";
@@ -112,9 +119,25 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options, std::
     impl->keyring->forget_root();
     impl->options.given_root_key.reset();
   }
-  impl->resume_walks();
+  // What is being put back is finished first.
+  if (!impl->options.finishes_restore) impl->resume_walks();
   return std::unique_ptr<RocksStore>(new RocksStore(std::move(impl)));
 }
+
+Result<void> RocksStore::Impl::read_own_rows(std::string& message) {
+  TRY(const auto stored_ages, db->get_own(kAgesRow));
+  TRY(const auto stamp, db->get_own(kRestoredRow));
+  const auto table = stored_ages ? AgeTable::from_bytes(*stored_ages) : AgeTable();
+  if (!table || (stamp && stamp->size() != 32)) {
+    message = "the first rows of the database are damaged; restore the latest backup";
+    return fail(StoreError::corrupt, "own rows");
+  }
+  ages = *table;
+  if (stamp) restored = decode_restored(*stamp);
+  return ok();
+}
+
+const std::optional<Restored>& RocksStore::restored() const { return impl_->restored; }
 
 RocksStore::RocksStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RocksStore::~RocksStore() = default;

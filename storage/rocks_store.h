@@ -43,6 +43,8 @@ struct RocksOptions {
   std::function<void(const std::string& reason)> on_fatal_for_tests;
   bool unsafe_no_sync_for_tests = false;      // commits return before they are durable
   bool unsafe_marks_first_for_tests = false;  // duplicate marks in a write of their own
+
+  bool finishes_restore = false;  // for restore_backup alone: opens what is not whole yet
 };
 
 struct RocksStats {
@@ -66,6 +68,16 @@ struct RocksSurvey {
   uint64_t file_bytes = 0;     // on the disk, logs included
   uint64_t free_bytes = 0;     // of its file system
 };
+
+// A store that was put back from a backup carries this from then on; a newer restore replaces it.
+struct Restored {
+  ByteArray<16> id{};        // of this restore
+  UnixMillis at = 0;         // when it was put back
+  UnixMillis backup_at = 0;  // when its backup was made: what happened later is not in it
+};
+
+struct BackupWish;
+struct BackupEntry;
 
 class RocksStore final : public Store {
  public:
@@ -94,6 +106,19 @@ class RocksStore final : public Store {
   ByteArray<32> keyed_hash(OrgScope org, std::string_view purpose, ByteView data) override;
 
   awaitable<Result<uint64_t>> stored_bytes(OrgScope org) override;
+  awaitable<Result<LogBounds>> event_log(OrgScope org) override;
+  awaitable<Result<Trimmed>> trim_events(OrgScope org, LogRetention keep, size_t step) override;
+
+  // To be called about every hour: dates what was written since, and lets RocksDB drop what is
+  // over its time: marks, what is kept for retry receipts (8 days), repeated reports of
+  // undecryptable messages (35 days), the states of sent messages (`messages`).
+  awaitable<Result<void>> note_age(UnixMillis now, std::chrono::milliseconds passed,
+                                   std::chrono::seconds messages);
+  // Nothing in a store that was never restored.
+  const std::optional<Restored>& restored() const;
+  // One more backup, while everything goes on (backup.h). Blocking, for minutes in a large store:
+  // not on a shard and not on the disk pool. On error `message` is a sentence for the operator.
+  Result<BackupEntry> backup(const BackupWish& wish, std::string& message);
 
   // Rotation of keys; README, "Rotation". The service goes on meanwhile.
   //
@@ -115,6 +140,8 @@ class RocksStore final : public Store {
   ScopeIssuer issuer() const { return ScopeIssuer(opener()); }
   const ByteArray<16>& deployment() const;
   RocksStats stats() const;
+  // Everything is compacted now, and what expired is gone when it returns.
+  void compact_for_tests();
   // Reads the disk, on the disk pool; cheap enough for every scrape.
   awaitable<Result<RocksSurvey>> survey();
 
@@ -123,6 +150,10 @@ class RocksStore final : public Store {
   friend class CommitTask;
   friend class EraseTask;
   friend class KeyTask;
+  friend class TrimTask;
+  friend class AgesTask;
+  friend class Restoration;
+  friend class Verification;
   explicit RocksStore(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -123,7 +123,7 @@ class CommitTask final : public CommitWork {
     }
     TRY_VOID(renew());
     if (!events_.empty()) {
-      TRY(last_, store_.last_position(owner_.org()));
+      TRY(log_, store_.log_of(owner_.org()));
     }
     return ok();
   }
@@ -168,11 +168,12 @@ class CommitTask final : public CommitWork {
 
   Result<void> add_events(rocksdb::WriteBatch& batch) {
     if (events_.empty()) return ok();
-    first_position_ = *last_ + 1;
+    first_position_ = log_->last + 1;
     auto* const events = store_.db->column(Column::events);
     auto* const positions = store_.db->column(Column::positions);
     for (const SealedEvent& event : events_) {
-      const uint64_t position = ++*last_;
+      const uint64_t position = ++log_->last;
+      log_->bytes += kPositionHeader + event.value.size();
       const Bytes header = encode_position(*keys_, event.key, position);
       const Bytes place = encode_place(event.session, event.seq);
       const Bytes index = position_key(owner_.org(), position);
@@ -181,9 +182,7 @@ class CommitTask final : public CommitWork {
       batch.Put(events, rocksdb::SliceParts(&key, 1), rocksdb::SliceParts(value, 2));
       batch.Put(positions, slice(index), slice(place));
     }
-    const Bytes counter = position_key(owner_.org(), 0);
-    const auto last = be64(*last_);
-    batch.Put(positions, slice(counter), slice(last));
+    store_.put_log(batch, owner_.org(), *log_);
     return ok();
   }
 
@@ -213,7 +212,7 @@ class CommitTask final : public CommitWork {
   RocksStore::Impl::Keys keys_;
   std::vector<Op> ops_;
   std::vector<SealedEvent> events_;
-  uint64_t* last_ = nullptr;
+  LogBounds* log_ = nullptr;
   uint64_t first_position_ = 0;
   size_t size_ = 64;
 };
@@ -232,6 +231,11 @@ class EraseTask final : public CommitWork {
     }
     session_.emplace(org, session);
   }
+  // The bytes of erased events, which their log does not hold any more.
+  void shrinks(const OrgId& org, uint64_t bytes) {
+    shrinking_ = org;
+    bytes_ = bytes;
+  }
   void whole_organization(const OrgId& org) {
     for (const Column column : {Column::rows, Column::events, Column::deliveries, Column::marks,
                                 Column::positions, Column::keys}) {
@@ -248,10 +252,15 @@ class EraseTask final : public CommitWork {
       const Bytes bound = upper_bound(prefix);
       batch.DeleteRange(store_.db->column(column), slice(prefix), slice(bound));
     }
+    if (bytes_ != 0) {
+      TRY(LogBounds* const log, store_.log_of(shrinking_));
+      log->bytes -= std::min(log->bytes, bytes_);
+      store_.put_log(batch, shrinking_, *log);
+    }
     if (session_) store_.proofs.erase(*session_);
     if (!org_.is_nil()) {
       store_.proofs.erase_if([this](const auto& key, const auto&) { return key.first == org_; });
-      store_.positions.erase(org_);
+      store_.logs.erase(org_);
       store_.rotated.erase(org_);
       std::erase_if(store_.new_key_rows, [this](const auto& row) {
         return std::equal(org_.bytes().begin(), org_.bytes().end(), row.first.begin());
@@ -266,7 +275,8 @@ class EraseTask final : public CommitWork {
   RocksStore::Impl& store_;
   OneShot<Result<void>> done_;
   RocksStore::Impl::Keyed keys_, prefixes_;
-  OrgId org_;
+  OrgId org_, shrinking_;
+  uint64_t bytes_ = 0;
   std::optional<RocksStore::Impl::SessionKey> session_;
 };
 
@@ -302,16 +312,21 @@ bool RocksStore::Impl::write(rocksdb::WriteBatch& batch, std::string& reason) {
   return true;
 }
 
-Result<uint64_t*> RocksStore::Impl::last_position(const OrgId& org) {
-  const auto known = positions.find(org);
-  if (known != positions.end()) return &known->second;
-  uint64_t last = 0;
-  TRY(const auto counter, db->get(Column::positions, position_key(org, 0)));
-  if (counter && counter->size() == 8) last = read_be64(*counter);
+Result<LogBounds*> RocksStore::Impl::log_of(const OrgId& org) {
+  const auto known = logs.find(org);
+  if (known != logs.end()) return &known->second;
+  TRY(LogBounds log, read_log(org));
   const Bytes from = position_key(org, 1), below = upper_bound(org_prefix(org));
   TRY(const auto key, db->last_key(Column::positions, from, below));
-  if (key && key->size() == 24) last = std::max(last, read_be64(ByteView(*key).subspan(16)));
-  return &positions.emplace(org, last).first->second;
+  if (key && key->size() == 24)
+    log.last = std::max(log.last, read_be64(ByteView(*key).subspan(16)));
+  return &logs.emplace(org, std::move(log)).first->second;
+}
+
+void RocksStore::Impl::put_log(rocksdb::WriteBatch& batch, const OrgId& org,
+                               const LogBounds& log) const {
+  const Bytes key = position_key(org, 0), value = encode_log(log);
+  batch.Put(db->column(Column::positions), slice(key), slice(value));
 }
 
 awaitable<Result<Committed>> RocksStore::commit(Commit commit) {
@@ -375,11 +390,12 @@ awaitable<Result<void>> RocksStore::erase_all(Scope scope) {
     auto collect = [store, org, session]() {
       return store->scattered_keys(org, session, kEraseChunk);
     };
-    CO_TRY(auto keys, co_await store->disk->run(std::move(collect)));
-    more = keys.size() >= kEraseChunk;
+    CO_TRY(auto found, co_await store->disk->run(std::move(collect)));
+    more = found.keys.size() >= kEraseChunk;
     OneShot<Result<void>> done(here);
     auto task = std::make_unique<EraseTask>(*store, done);
-    for (auto& [column, key] : keys) task->key(column, std::move(key));
+    for (auto& [column, key] : found.keys) task->key(column, std::move(key));
+    task->shrinks(org, found.event_bytes);
     if (!more) task->whole_session(org, session);
     store->committer->submit(std::move(task));
     CO_TRY_VOID(co_await done.wait());

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <map>
 #include <optional>
 
@@ -85,6 +86,42 @@ struct Committed {
   uint64_t first_position = 0;  // of `events`, consecutive; 0 when there were none
 };
 
+// Positions (from, to] of the log that nobody can read any more although they were given: what the
+// retention took away, or what a restored backup did not hold.
+struct LogGap {
+  uint64_t from = 0;
+  uint64_t to = 0;
+  bool operator==(const LogGap&) const = default;
+};
+// Where the event log of an organization stands.
+struct LogBounds {
+  uint64_t last = 0;         // the last position given; 0 before the first event
+  uint64_t bytes = 0;        // of the events that are kept, as they lie on the disk
+  std::vector<LogGap> gaps;  // ascending, apart from each other
+  // The gap that somebody who has read up to `position` would step over next, if the next position
+  // is in one.
+  std::optional<LogGap> gap_after(uint64_t position) const {
+    for (const LogGap& gap : gaps) {
+      if (position >= gap.from && position < gap.to) return gap;
+    }
+    return std::nullopt;
+  }
+};
+
+// What of an organization's event log may go. An event that is still owed to an endpoint stays, and
+// everything behind it with it, until it is over kOwedKept too: retries and dead letters end
+// before.
+struct LogRetention {
+  static constexpr std::chrono::hours kOwedKept{35 * 24};
+  std::chrono::seconds age{
+      0};              // older ones go; counted while the service runs, see ages.h; 0: none
+  uint64_t bytes = 0;  // the oldest go until no more are kept; 0: no bound
+};
+struct Trimmed {
+  uint64_t events = 0;
+  bool more = false;  // the step was used up: call again
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -108,6 +145,9 @@ class Store {
   virtual awaitable<Result<std::vector<EventRow>>> events_after(OrgScope org, uint64_t position,
                                                                 size_t limit) = 0;
   virtual awaitable<Result<std::optional<EventRow>>> event(Scope session, uint64_t seq) = 0;
+  virtual awaitable<Result<LogBounds>> event_log(OrgScope org) = 0;
+  // One step of the retention: reads what it erases and one more, and nothing waits for it.
+  virtual awaitable<Result<Trimmed>> trim_events(OrgScope org, LogRetention keep, size_t step) = 0;
   // Deliveries owed to an endpoint in (session, seq) order, strictly after `after`.
   virtual awaitable<Result<std::vector<DeliveryRow>>> deliveries(OrgScope org, EndpointId endpoint,
                                                                  std::optional<DeliveryKey> after,

@@ -52,7 +52,9 @@ export class Problem extends Error {
     readonly errors: { pointer: string; message: string }[],
     readonly requestId: string | undefined,
     /** Milliseconds, when the service named a time. */
-    readonly retryAfter: number | undefined
+    readonly retryAfter: number | undefined,
+    /** Of `cursor_expired`: events behind your cursor are gone for good; note that, and go on after this one. */
+    readonly oldestCursor?: string | undefined
   ) {
     super(message)
   }
@@ -184,7 +186,7 @@ function problemOf(answer: Response, text: string): Problem {
     // Something before the service answered.
   }
   const said = body.detail || body.errors?.map(one => `${one.pointer} ${one.message}`).join('; ') || body.title || `HTTP ${answer.status}`
-  return new Problem(answer.status, body.code ?? 'unknown', said, body.errors ?? [], answer.headers.get('x-request-id') ?? undefined, waitOf(answer.headers.get('retry-after')))
+  return new Problem(answer.status, body.code ?? 'unknown', said, body.errors ?? [], answer.headers.get('x-request-id') ?? undefined, waitOf(answer.headers.get('retry-after')), body.oldest_cursor)
 }
 
 // Seconds or a date, to milliseconds.

@@ -28,6 +28,17 @@ int token_create(const Config& config, const NewToken& wish);
 int user_create(const Config& config, const std::string& email, const std::string& password_file);
 // audit.cc: reads every chain of the store, or one export, and says what is wrong.
 int audit_verify(const Config& config, const std::string& export_path);
+// backup.cc: of a store that no service has open; the configuration names it and its root key.
+struct BackupArguments {
+  std::string to, keys_to;  // of create; `to` of restore
+  std::string from, keys;   // of verify and restore
+  uint32_t id = 0;          // 0: the latest
+  size_t keep = 0;          // 0: all
+};
+int backup_create(const Config& config, const BackupArguments& wish);
+int backup_list(const Config& config, const BackupArguments& wish);
+int backup_verify(const Config& config, const BackupArguments& wish);
+int backup_restore(const Config& config, const BackupArguments& wish);
 // sessions.cc: over the API.
 struct ApiTarget {
   std::string url;         // http://127.0.0.1:8080

@@ -20,7 +20,8 @@ struct Level {
 
 bool names_a_file(const std::string& option) {
   return option == "--config" || option == "--out" || option.ends_with("-file") ||
-         option == "--ca" || option == "--export";
+         option == "--ca" || option == "--export" || option == "--to" || option == "--from" ||
+         option == "--keys" || option == "--keys-to";
 }
 
 void collect(const CLI::App& app, const std::string& path, std::vector<Level>& into) {
@@ -75,7 +76,7 @@ std::string bash_script(const std::string& name, const std::string& id,
       << "  path=\"\"\n"
       << "  COMPREPLY=()\n"
       << "  case \"$previous\" in\n"
-      << "    --config | --out | --ca | --export | --*-file)\n"
+      << "    --config | --out | --ca | --export | --to | --from | --keys | --keys-to | --*-file)\n"
       << "      COMPREPLY=($(compgen -f -- \"$current\"))\n"
       << "      return ;;\n"
       << "  esac\n"
@@ -111,7 +112,8 @@ std::string zsh_script(const std::string& name, const std::string& id,
       << "  local path=\"\" word\n"
       << "  local -a entries\n"
       << "  case \"${words[CURRENT-1]}\" in\n"
-      << "    --config|--out|--ca|--export|--*-file) _files; return ;;\n"
+      << "    --config|--out|--ca|--export|--to|--from|--keys|--keys-to|--*-file) _files; return "
+         ";;\n"
       << "  esac\n"
       << "  for word in ${words[2,CURRENT-1]}; do\n"
       << "    case \"$path $word\" in\n";

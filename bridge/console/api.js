@@ -6,6 +6,7 @@ export class Problem extends Error {
     this.status = status
     this.code = body?.code ?? 'unreachable'
     this.errors = body?.errors ?? []
+    this.oldestCursor = body?.oldest_cursor
   }
 }
 

@@ -48,7 +48,10 @@ export async function show({ head, body, current }) {
   const end = await get('/v1/events?after=latest&limit=1')
   if (!current()) return undefined
   const from = Math.max(0, Number(end.next_cursor) - 50)
-  const page = await get(`/v1/events?after=${from}&limit=50`)
+  const page = await get(`/v1/events?after=${from}&limit=50`).catch(problem => {
+    if (problem.code !== 'cursor_expired') throw problem
+    return get(`/v1/events?after=${problem.oldestCursor}&limit=50`)
+  })
   const seen = new Set()
   for (const event of page.data) { seen.add(event.id); add(event) }
   const stops = [

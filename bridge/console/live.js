@@ -19,6 +19,8 @@ function connect() {
   socket.onopen = () => { wait = 500; tell(true) }
   socket.onmessage = message => {
     const event = JSON.parse(message.data)
+    // Events that were to come are gone, such as those of a restored store: what follows is whole again.
+    if (event.type === 'log.gap') { after = event.oldest_cursor; return }
     after = `${event.session_id}:${event.seq}`
     for (const one of listeners) one(event)
   }

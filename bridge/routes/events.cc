@@ -12,7 +12,8 @@ using nlohmann::json;
 
 constexpr std::string_view kAfter =
     "next_cursor of an earlier page, SESSION_ID:SEQ of any envelope, or latest; without it from "
-    "the beginning.";
+    "the oldest event there is. 410 cursor_expired when the events behind it are gone: the problem "
+    "names oldest_cursor, and the gap as gap_from and gap_to.";
 constexpr Field kListFields[] = {
     {.name = "after", .max = 128, .about = kAfter},
     {.name = "limit", .type = Type::integer, .min = 1, .max = 1000, .about = "100 by default."},
@@ -95,9 +96,13 @@ awaitable<Outcome<Answer>> stream(Call& call) {
 
 constexpr Reply kListReplies[] = {{200, "Events in order of the log", &kPage}};
 constexpr Reply kStreamReplies[] = {
-    {101, "WebSocket: one envelope per text frame, the backlog first; a ping every 20 s"}};
-constexpr Code kListProblems[] = {Code::invalid_cursor};
-constexpr Code kStreamProblems[] = {Code::invalid_cursor, Code::upgrade_required};
+    {101,
+     "WebSocket: one envelope per text frame, the backlog first; a ping every 20 s. When events "
+     "that "
+     "were to come are gone, one frame {type: log.gap, gap: {from, to}, oldest_cursor} tells"}};
+constexpr Code kListProblems[] = {Code::invalid_cursor, Code::cursor_expired};
+constexpr Code kStreamProblems[] = {Code::invalid_cursor, Code::cursor_expired,
+                                    Code::upgrade_required};
 constexpr Route kRoutes[] = {
     {"GET", "/v1/events", "listEvents", "Read the event log", Access::organization,
      Permission::events_read, nullptr, &kListQuery, list, kListReplies, kListProblems},

@@ -31,6 +31,12 @@ constexpr Field kPatchFields[] = {
      .about = "null takes it away. In force with the next connection."}};
 constexpr Shape kPatch{"session_patch", kPatchFields, 1};
 
+constexpr Field kStartFields[] = {
+    {.name = "accept_restored_state",
+     .type = Type::boolean,
+     .about = "After a backup was restored: go on with the stored link and forget its ratchets."}};
+constexpr Shape kStart{"session_start", kStartFields};
+
 constexpr std::string_view kWords[] = {
     "STOPPED", "STARTING", "SCAN_QR_CODE", "PASSKEY_REQUIRED", "PASSKEY_CONFIRMATION_REQUIRED",
     "WORKING", "DEGRADED", "FAILED"};
@@ -162,7 +168,17 @@ awaitable<Outcome<Answer>> wish(Call& call, Wish verb) {
   auto answer = co_await shown(call, *id);
   co_return answer;
 }
-awaitable<Outcome<Answer>> start(Call& call) { return wish(call, &SessionDirectory::start); }
+awaitable<Outcome<Answer>> start(Call& call) {
+  const auto id = call.id<SessionId>();
+  if (!id) co_return refuse(id.error());
+  if (call.body.value("accept_restored_state", false)) {
+    call.note.detail = "accepts the restored state";
+    auto accepted = co_await call.app.sessions.accept_restored(call.org(), *id);
+    if (!accepted) co_return refuse(accepted.error());
+  }
+  auto answer = co_await wish(call, &SessionDirectory::start);
+  co_return answer;
+}
 awaitable<Outcome<Answer>> stop(Call& call) { return wish(call, &SessionDirectory::stop); }
 awaitable<Outcome<Answer>> restart(Call& call) { return wish(call, &SessionDirectory::restart); }
 awaitable<Outcome<Answer>> logout(Call& call) { return wish(call, &SessionDirectory::logout); }
@@ -212,7 +228,7 @@ constexpr Route kRoutes[] = {
      "Connect, or begin to pair",
      kOrg,
      kWrites,
-     nullptr,
+     &kStart,
      nullptr,
      start,
      kOne,

@@ -30,6 +30,7 @@ std::span<const Route> pairing_link_routes();
 std::span<const Route> overview_routes();
 std::span<const Route> password_reset_routes();
 std::span<const Route> csp_report_routes();
+std::span<const Route> backup_routes();
 
 // Shapes that several tables use.
 extern const Shape kPageQuery;       // limit, cursor

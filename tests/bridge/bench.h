@@ -102,6 +102,12 @@ class FakeSessions final : public SessionDirectory {
   awaitable<Outcome<void>> start(storage::OrgScope org, SessionId id) override {
     return move(org, id, session::Status::starting);
   }
+  awaitable<Outcome<void>> accept_restored(storage::OrgScope org, SessionId id) override {
+    auto* one = find(org, id);
+    if (!one) co_return refuse(Code::not_found);
+    accepted.push_back(id);
+    co_return Outcome<void>();
+  }
   awaitable<Outcome<void>> stop(storage::OrgScope org, SessionId id) override {
     return move(org, id, session::Status::stopped);
   }
@@ -165,6 +171,7 @@ class FakeSessions final : public SessionDirectory {
   Event changed;
   int sent = 0;
   bool hold_sends = false;
+  std::vector<SessionId> accepted;
   std::string last_phone;
   session::SendText last_text;
 

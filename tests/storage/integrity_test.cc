@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "storage/rocks_database.h"
 #include "tests/storage/store_fixture.h"
 
 namespace wab::storage::tests {
@@ -264,10 +265,11 @@ TEST_F(Opening, WrongRootKeyIsRefusedAndTheRightOneStillOpens) {
 
 TEST_F(Opening, ANewerStoreIsRefusedAndLeftAlone) {
   fill();
-  overwrite("default", "schema", std::string("\0\0\0\x02", 4));
+  const auto newer = be32(kStoreSchema + 1), ours = be32(kStoreSchema);
+  overwrite("default", "schema", to_string(newer));
   EXPECT_TRUE(open_fails(options()).is(StoreError::version));
   EXPECT_NE(message.find("newer program"), std::string::npos) << message;
-  overwrite("default", "schema", std::string("\0\0\0\x01", 4));
+  overwrite("default", "schema", to_string(ours));
   open();
   EXPECT_EQ(value(scope, Kind::identity, ""), "identity of " + session.text());
 }

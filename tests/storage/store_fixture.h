@@ -79,6 +79,11 @@ class LogLines {
     const std::lock_guard lock(mutex_);
     return errors_;
   }
+  void clear() {
+    const std::lock_guard lock(mutex_);
+    lines_.clear();
+    errors_ = 0;
+  }
   std::string all() {
     const std::lock_guard lock(mutex_);
     std::string out;

@@ -193,6 +193,37 @@ awaitable<Result<uint64_t>> FakeStore::stored_bytes(OrgScope org) {
   co_return out;
 }
 
+awaitable<Result<storage::LogBounds>> FakeStore::event_log(OrgScope org) {
+  std::lock_guard lock(mutex_);
+  storage::LogBounds out;
+  out.last = positions_[org.org()];
+  for (const auto& event : events_[org.org()]) out.bytes += event.body.size();
+  const uint64_t trimmed = trimmed_[org.org()];
+  if (trimmed > 0) out.gaps.push_back(storage::LogGap{0, trimmed});
+  for (const auto& hole : holes_[org.org()]) out.gaps.push_back(hole);
+  co_return out;
+}
+
+awaitable<Result<storage::Trimmed>> FakeStore::trim_events(OrgScope org, storage::LogRetention keep,
+                                                           size_t step) {
+  std::lock_guard lock(mutex_);
+  auto& events = events_[org.org()];
+  uint64_t bytes = 0;
+  for (const auto& event : events) bytes += event.body.size();
+  storage::Trimmed out;
+  while (keep.bytes != 0 && bytes > keep.bytes && !events.empty()) {
+    if (out.events == step) {
+      out.more = true;
+      break;
+    }
+    bytes -= events.front().body.size();
+    trimmed_[org.org()] = events.front().position;
+    events.erase(events.begin());
+    ++out.events;
+  }
+  co_return out;
+}
+
 void FakeStore::count(const char* verb, std::optional<storage::Kind> kind) {
   std::string what = verb;
   if (kind) what += " " + std::to_string(static_cast<int>(*kind));

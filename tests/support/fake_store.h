@@ -38,7 +38,17 @@ class FakeStore : public storage::Store {
   awaitable<Result<void>> erase_all(storage::Scope scope) override;
   ByteArray<32> keyed_hash(storage::OrgScope org, std::string_view purpose, ByteView data) override;
   awaitable<Result<uint64_t>> stored_bytes(storage::OrgScope org) override;
+  awaitable<Result<storage::LogBounds>> event_log(storage::OrgScope org) override;
+  // By bytes alone; nothing here knows ages.
+  awaitable<Result<storage::Trimmed>> trim_events(storage::OrgScope org, storage::LogRetention keep,
+                                                  size_t step) override;
   storage::ScopeIssuer issuer() const { return storage::ScopeIssuer(opener()); }
+
+  // As a restore leaves it: positions in (from, to] were never kept.
+  void hole(OrgId org, storage::LogGap gap) {
+    std::lock_guard lock(mutex_);
+    holes_[org].push_back(gap);
+  }
 
   // What a test looks at.
   size_t loads() const { return loads_; }
@@ -64,6 +74,8 @@ class FakeStore : public storage::Store {
   std::map<MarkKey, UnixSeconds> marks_;
   std::map<OrgId, std::vector<storage::EventRow>> events_;
   std::map<OrgId, uint64_t> positions_;
+  std::map<OrgId, std::vector<storage::LogGap>> holes_;
+  std::map<OrgId, uint64_t> trimmed_;  // positions up to here are gone
   std::map<DeliveryKeyFull, storage::DeliveryRow> deliveries_;
   size_t loads_ = 0, commits_ = 0;
   std::map<std::string, size_t> operations_;
