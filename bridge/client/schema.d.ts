@@ -119,17 +119,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/csp-reports": {
+    "/v1/backups": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List the backups of the store
+         * @description For operators.
+         */
+        get: operations["listBackups"];
         put?: never;
-        /** Tell what the console's policy refused; browsers do */
-        post: operations["reportPolicy"];
+        /**
+         * Make a backup of the store
+         * @description For operators.
+         */
+        post: operations["createBackup"];
         delete?: never;
         options?: never;
         head?: never;
@@ -293,23 +300,6 @@ export interface paths {
         get: operations["finishGoogle"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/login/google/code": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** The second factor, after the Google account */
-        post: operations["finishGoogleWithCode"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1193,23 +1183,6 @@ export interface paths {
         patch: operations["patchUser"];
         trace?: never;
     };
-    "/v1/users/{id}/password-reset": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Make a link for a new password */
-        post: operations["createPasswordReset"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/webhooks": {
         parameters: {
             query?: never;
@@ -1390,12 +1363,6 @@ export interface components {
             password: string;
             token: string;
         };
-        accept_password_reset: {
-            /** @description Of the app, or a recovery code, when the user has a second factor. */
-            code?: string;
-            password: string;
-            token: string;
-        };
         audit_page: {
             data: {
                 /** @description Such as session.delete. */
@@ -1421,6 +1388,21 @@ export interface components {
             }[];
             /** @description after of the next page; null at the end. */
             next_cursor: string | null;
+        };
+        backups: {
+            /** @description By the one that runs. */
+            copied_bytes: number;
+            /** @description Whole backups, oldest first. */
+            data: {
+                /** @description Of its files; those that it shares with others are counted in each. */
+                bytes: number;
+                created_at: string;
+                files: number;
+                id: number;
+            }[];
+            /** @description Of the last that ended; null when it was whole. */
+            last_error: string | null;
+            running: boolean;
         };
         browser_sessions: {
             data: {
@@ -1465,10 +1447,6 @@ export interface components {
             }[];
             /** @description Always there: go on with it. */
             next_cursor: string;
-        };
-        google_code: {
-            /** @description Of the app, or for recovery. */
-            code: string;
         };
         invitations: {
             data: {
@@ -1524,8 +1502,6 @@ export interface components {
                 id: string;
                 organization_id: string | null;
                 role: string;
-                /** @description Only /v1/me and sign-out answer until one is on. */
-                second_factor_missing: boolean;
                 totp_enabled: boolean;
             } | null;
         };
@@ -1789,23 +1765,21 @@ export interface components {
             } | null;
             status: string;
         };
-        password_reset: {
-            /** @description An hour from now. */
-            expires_at: string;
-            /** @description To the console, shown once. */
-            link: string;
-            /** @description Shown once. */
-            token: string;
-        };
         problem: {
             /** @enum {string} */
-            code: "bad_request" | "invalid_body" | "invalid_query" | "invalid_cursor" | "unsupported_media_type" | "not_acceptable" | "body_too_large" | "headers_too_large" | "target_too_long" | "request_timeout" | "unauthenticated" | "bad_credentials" | "code_required" | "code_refused" | "forbidden" | "cross_site" | "origin_refused" | "not_invited" | "signin_refused" | "signin_unreachable" | "plain_http" | "not_found" | "method_not_allowed" | "upgrade_required" | "conflict" | "limit_reached" | "idempotency_in_flight" | "idempotency_key_reused" | "not_pairing" | "not_working" | "already_paired" | "code_outstanding" | "pairing_refused" | "bad_phone" | "bad_recipient" | "bad_content" | "whatsapp_refused" | "whatsapp_timeout" | "outbox_full" | "rate_limited" | "weak_password" | "last_owner" | "invitation_refused" | "reset_refused" | "second_factor_required" | "setup_required" | "setup_done" | "quarantined" | "overloaded" | "stopping" | "internal";
+            code: "bad_request" | "invalid_body" | "invalid_query" | "invalid_cursor" | "cursor_expired" | "unsupported_media_type" | "not_acceptable" | "body_too_large" | "headers_too_large" | "target_too_long" | "request_timeout" | "unauthenticated" | "bad_credentials" | "code_required" | "code_refused" | "forbidden" | "cross_site" | "origin_refused" | "not_invited" | "signin_refused" | "signin_unreachable" | "plain_http" | "not_found" | "method_not_allowed" | "upgrade_required" | "conflict" | "limit_reached" | "idempotency_in_flight" | "idempotency_key_reused" | "not_pairing" | "not_working" | "already_paired" | "code_outstanding" | "pairing_refused" | "bad_phone" | "bad_recipient" | "bad_content" | "whatsapp_refused" | "whatsapp_timeout" | "outbox_full" | "rate_limited" | "weak_password" | "last_owner" | "invitation_refused" | "setup_required" | "setup_done" | "quarantined" | "overloaded" | "stopping" | "internal";
             detail?: string;
             errors?: {
                 message: string;
                 pointer: string;
             }[];
+            /** @description With cursor_expired: the first lost position. */
+            gap_from?: string;
+            /** @description And the last. */
+            gap_to?: string;
             instance: string;
+            /** @description With cursor_expired: where to go on. */
+            oldest_cursor?: string;
             status: number;
             title: string;
             type: string;
@@ -1858,6 +1832,10 @@ export interface components {
             name?: string;
             /** @description null takes it away. In force with the next connection. */
             proxy?: string | null;
+        };
+        session_start: {
+            /** @description After a backup was restored: go on with the stored link and forget its ratchets. */
+            accept_restored_state?: boolean;
         };
         sessions: {
             data: {
@@ -2552,7 +2530,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2631,7 +2609,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2669,28 +2647,25 @@ export interface operations {
             };
         };
     };
-    reportPolicy: {
+    listBackups: {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody?: {
-            content: {
-                "application/csp-report": Record<string, never> | unknown[];
-                "application/reports+json": Record<string, never> | unknown[];
-            };
-        };
+        requestBody?: never;
         responses: {
-            /** @description Heard, whatever it says */
-            204: {
+            /** @description What there is */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["backups"];
+                };
             };
-            /** @description Problem; code: bad_request, invalid_body, invalid_query */
+            /** @description Problem; code: bad_request, invalid_query */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2699,8 +2674,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: body_too_large */
-            413: {
+            /** @description Problem; code: unauthenticated */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2708,8 +2683,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: unsupported_media_type */
-            415: {
+            /** @description Problem; code: forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2735,12 +2710,116 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
+            /** @description Problem; code: setup_required */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
+    createBackup: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key gets the same answer for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Begun, or running already */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["backups"];
+                };
+            };
+            /** @description Problem; code: bad_request, invalid_body, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: conflict, idempotency_in_flight */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: idempotency_key_reused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: setup_required */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
         };
     };
     listEvents: {
         parameters: {
             query?: {
-                /** @description next_cursor of an earlier page, SESSION_ID:SEQ of any envelope, or latest; without it from the beginning. */
+                /** @description next_cursor of an earlier page, SESSION_ID:SEQ of any envelope, or latest; without it from the oldest event there is. 410 cursor_expired when the events behind it are gone: the problem names oldest_cursor, and the gap as gap_from and gap_to. */
                 after?: string;
                 /** @description 100 by default. */
                 limit?: number;
@@ -2780,8 +2859,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: cursor_expired */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2856,7 +2944,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2906,7 +2994,7 @@ export interface operations {
     streamEvents: {
         parameters: {
             query?: {
-                /** @description next_cursor of an earlier page, SESSION_ID:SEQ of any envelope, or latest; without it from the beginning. */
+                /** @description next_cursor of an earlier page, SESSION_ID:SEQ of any envelope, or latest; without it from the oldest event there is. 410 cursor_expired when the events behind it are gone: the problem names oldest_cursor, and the gap as gap_from and gap_to. */
                 after?: string;
             };
             header?: never;
@@ -2915,7 +3003,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description WebSocket: one envelope per text frame, the backlog first; a ping every 20 s */
+            /** @description WebSocket: one envelope per text frame, the backlog first; a ping every 20 s. When events that were to come are gone, one frame {type: log.gap, gap: {from, to}, oldest_cursor} tells */
             101: {
                 headers: {
                     [name: string]: unknown;
@@ -2940,8 +3028,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: cursor_expired */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3037,7 +3134,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3118,7 +3215,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3231,7 +3328,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3534,7 +3631,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: cross_site, forbidden, second_factor_required */
+            /** @description Problem; code: cross_site, forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3604,7 +3701,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description To the console: signed in, linked, with #signin-code=google where the second factor is still asked for, or with #signin-error= and the code of the problem */
+            /** @description To the console: signed in, linked, or with #signin-error= and the code of the problem */
             303: {
                 headers: {
                     [name: string]: unknown;
@@ -3685,111 +3782,6 @@ export interface operations {
             };
             /** @description Problem */
             default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-        };
-    };
-    finishGoogleWithCode: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["google_code"];
-            };
-        };
-        responses: {
-            /** @description Logged in; the cookie is set */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["login_answer"];
-                };
-            };
-            /** @description Problem; code: bad_request, invalid_body, invalid_query */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: code_refused, code_required */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: cross_site, not_invited, signin_refused */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: not_found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: body_too_large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: unsupported_media_type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: rate_limited */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: internal */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: setup_required */
-            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4117,7 +4109,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No account is linked any more. Takes a sign-in of the last five minutes. */
+            /** @description No account is linked any more */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -4958,7 +4950,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5046,7 +5038,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5127,7 +5119,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5239,7 +5231,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5325,7 +5317,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5435,7 +5427,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5563,7 +5555,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5691,7 +5683,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5817,7 +5809,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5900,7 +5892,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6481,109 +6473,6 @@ export interface operations {
             };
         };
     };
-    acceptPasswordReset: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["accept_password_reset"];
-            };
-        };
-        responses: {
-            /** @description The password is set; every browser session has ended */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Problem; code: bad_request, invalid_body, invalid_query */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: code_refused, code_required */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: reset_refused */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: body_too_large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: unsupported_media_type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: weak_password */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: rate_limited */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: internal */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: setup_required */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-        };
-    };
     seal: {
         parameters: {
             query?: never;
@@ -6720,7 +6609,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6801,7 +6690,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6913,7 +6802,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6999,7 +6888,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7109,7 +6998,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7233,7 +7122,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7343,7 +7232,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7471,7 +7360,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7601,7 +7490,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7693,7 +7582,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7816,7 +7705,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7925,7 +7814,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8028,7 +7917,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8116,7 +8005,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8193,7 +8082,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["session_start"];
+            };
+        };
         responses: {
             /** @description The session */
             200: {
@@ -8222,7 +8115,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8242,6 +8135,24 @@ export interface operations {
             };
             /** @description Problem; code: idempotency_in_flight */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: body_too_large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unsupported_media_type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8328,7 +8239,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8539,7 +8450,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8620,7 +8531,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8733,7 +8644,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8843,7 +8754,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8962,7 +8873,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9041,7 +8952,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9117,7 +9028,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9203,7 +9114,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9313,7 +9224,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9351,112 +9262,6 @@ export interface operations {
             };
             /** @description Problem; code: unsupported_media_type */
             415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: idempotency_key_reused */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: rate_limited */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: internal */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: setup_required */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-        };
-    };
-    createPasswordReset: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key gets the same answer for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A link of one use, which replaces an earlier one. A person takes a sign-in of the last five minutes for this. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["password_reset"];
-                };
-            };
-            /** @description Problem; code: bad_request, invalid_body, invalid_query */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: unauthenticated */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: forbidden, second_factor_required */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: not_found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["problem"];
-                };
-            };
-            /** @description Problem; code: conflict, idempotency_in_flight */
-            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9543,7 +9348,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9624,7 +9429,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9736,7 +9541,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9822,7 +9627,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9932,7 +9737,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10063,7 +9868,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10153,7 +9958,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10245,7 +10050,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10367,7 +10172,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10459,7 +10264,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10583,7 +10388,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden, second_factor_required */
+            /** @description Problem; code: forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
