@@ -56,7 +56,9 @@ TEST_F(EventGap, ACursorBehindTheCutIsAnsweredWithTheGapAndWhereToGoOn) {
   EXPECT_EQ(cursor, "3");
   trim_to(500);
   ASSERT_EQ(cut(), 6u);
-  for (const std::string query : {"?after=" + cursor, "?after=0", "?after=5", "?after=3&wait=1"}) {
+  const std::vector<std::string> queries{"?after=" + cursor, "?after=0", "?after=5",
+                                         "?after=3&wait=1"};
+  for (const auto& query : queries) {
     const auto gone = page(query);
     EXPECT_EQ(gone["http"], 410) << query;
     EXPECT_EQ(gone["code"], "cursor_expired");

@@ -1,16 +1,21 @@
 // Nothing that belongs to a tenant or opens a door may lie in the clear in the data directory.
 import test from 'node:test'
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { stage } from './lib/stage.mjs'
 import { image } from './lib/memory.mjs'
 import { Table } from './lib/table.mjs'
 import { Receiver } from './lib/receiver.mjs'
+import { Table } from './lib/table.mjs'
+import { binDir, eventually, remove, workDir } from './lib/programs.mjs'
 
 const unique = () => randomBytes(9).toString('hex')
-const s = stage('canaries', { session: false })
+const copies = workDir('canary-copies') // backups and their keys
+test.after(() => remove(copies))
+const s = stage('canaries', { session: false, extra: { backup: { path: join(copies, 'backups'), keys_path: join(copies, 'keys') } } })
 const canaries = new Map() // what it is -> text or bytes
 
 // Every form in which a program might have written it.
@@ -106,6 +111,7 @@ test('a tenant lives through everything that leaves traces', { timeout: 90000 },
   const fromGroup = plant('text from a group', `group-${unique()}`)
   await ana.sendText(group, fromGroup)
   await receiver.text(fromGroup)
+  await plantMany(plant, ana, phone, group, receiver)
   // An undelivered event, and a message that waits: what is kept longest.
   receiver.answer = () => 500
   const stuck = plant('text of an undelivered event', `stuck-${unique()}`)
@@ -115,8 +121,74 @@ test('a tenant lives through everything that leaves traces', { timeout: 90000 },
   const waiting = await s.send(ana.pn, plant('text that waits', `waiting-${unique()}`))
   await s.reached(waiting.id, 'sent')
   plant('root key', Buffer.from(readFileSync(join(s.dir, 'root.key'), 'utf8').trim(), 'hex'))
-  assert.ok(canaries.size >= 20, `${canaries.size} canaries`)
+  assert.ok(canaries.size >= 200, `${canaries.size} canaries`)
 })
+
+// Every kind of data that the API takes or the protocol brings, several of each.
+async function plantMany(plant, ana, phone, group, receiver) {
+  const { bridge } = s
+  const word = (what, n) => plant(`${what} ${n}`, `${what.replaceAll(' ', '-')}-${unique()}`)
+  receiver.answer = () => 200
+  for (let n = 1; n <= 16; ++n) {
+    await bridge.must('POST', '/v1/sessions', { name: word('name of another session', n), metadata: { [word('key of metadata', n)]: word('value of metadata', n) } })
+  }
+  for (let n = 1; n <= 8; ++n) {
+    const hook = await bridge.must('POST', '/v1/webhooks', {
+      url: receiver.url.replace('/hook', `/${word('path of another webhook', n)}?q=${word('query of a webhook', n)}`),
+      events: ['nothing.of.this'], headers: { 'X-Key': word('header of a webhook', n) }
+    })
+    receiver.secrets.push(hook.secret)
+    plant(`secret of another webhook ${n}`, hook.secret.slice('whsec_'.length))
+    if (n <= 4) {
+      const rotated = await bridge.must('POST', `/v1/webhooks/${hook.id}/rotate-secret`)
+      if (rotated.secret) plant(`rotated secret ${n}`, rotated.secret.slice('whsec_'.length))
+    }
+  }
+  for (let n = 1; n <= 10; ++n) {
+    const made = await bridge.must('POST', '/v1/tokens', { name: word('name of a token', n), role: 'viewer' })
+    plant(`another token ${n}`, made.token.slice('wab_'.length))
+  }
+  for (let n = 1; n <= 5; ++n) {
+    await bridge.must('POST', '/v1/organizations', { name: word('name of an organization', n), metadata: { crm: word('metadata of an organization', n) } }, bridge.operatorToken)
+  }
+  for (let n = 1; n <= 5; ++n) {
+    const invited = await bridge.call('POST', '/v1/invitations', { email: plant(`address of an invited ${n}`, `${unique()}@example.org`), role: 'viewer' })
+    assert.ok(invited.status < 300, invited.text)
+    const secret = invited.json.token ?? invited.json.url ?? ''
+    if (secret.length >= 16) plant(`invitation ${n}`, secret.slice(-30))
+  }
+  for (let n = 1; n <= 10; ++n) {
+    const incoming = word('another text that came in', n)
+    await ana.sendText(`${s.session.me.pn}@s.whatsapp.net`, incoming)
+    await s.receiver.text(incoming)
+    const outgoing = word('another text that went out', n)
+    await s.send(ana.pn, outgoing, {}, { 'idempotency-key': word('another idempotency key', n) })
+    await ana.received(outgoing)
+  }
+  for (let n = 1; n <= 5; ++n) {
+    const toGroup = word('another text to a group', n)
+    await s.send(group, toGroup)
+    await ana.received(toGroup)
+    const { id } = await s.sandbox.must('POST', '/groups', { creator: phone.pn, subject: word('subject of another group', n), participants: [s.session.me.pn, ana.pn] })
+    plant(`id of another group ${n}`, id.split('@')[0])
+    const inGroup = word('text in another group', n)
+    await s.send(id, inGroup)
+    await ana.received(inGroup)
+  }
+  receiver.answer = () => 500
+}
+
+// What search() finds, and a row for each canary and place.
+const table = new Table('canaries')
+function clean(place, dir) {
+  const { found, bytes } = search(dir, canaries)
+  for (const what of canaries.keys()) {
+    const here = found.filter(one => one.startsWith(`${what} (`) || one.startsWith(`${what} in `))
+    table.row(here.length === 0, `${place}: ${here}`)
+  }
+  assert.deepEqual(found, [], place)
+  return bytes
+}
 
 test('the search can find what is there, in each of its forms', () => {
   const control = `control-${unique()}`
@@ -132,18 +204,35 @@ test('the search can find what is there, in each of its forms', () => {
 })
 
 test('none of the canaries is in the data directory while the bridge runs', () => {
-  const { found, bytes } = search(s.bridge.data, canaries)
-  assert.ok(bytes > 10000, 'there is data')
-  assert.deepEqual(found, [])
+  assert.ok(readdirSync(join(s.bridge.data, 'db')).some(name => name.endsWith('.log')), 'there is a write-ahead log')
+  assert.ok(clean('running', s.bridge.data) > 10000, 'there is data')
 })
 
-test('nor after a kill, nor after an orderly end', async () => {
+test('nor in a backup, its keys, or what is put back from them', { timeout: 90000 }, async () => {
+  const state = () => s.bridge.must('GET', '/v1/backups', undefined, s.bridge.operatorToken)
+  await eventually('none runs', async () => !(await state()).running)
+  const before = (await state()).data.length
+  assert.equal((await s.bridge.call('POST', '/v1/backups', undefined, s.bridge.operatorToken)).status, 202)
+  await eventually('the backup is whole', async () => (await state()).data.length > before)
+  assert.ok(existsSync(join(copies, 'keys', 'waslo-keys')))
+  assert.ok(clean('backups and keys', copies) > 10000, 'there is a backup')
+  const restored = join(copies, 'restored')
+  const run = (...args) => execFileSync(join(binDir, 'waslo-bridge'), ['backup', ...args, '--config', s.bridge.config], { encoding: 'utf8' })
+  const said = run('verify') + run('restore', '--to', restored)
+  assert.match(said, /every record opens/)
+  clean('restored', restored)
+  const talk = join(copies, 'talk')
+  writeFileSync(talk, said)
+  assert.deepEqual(search(copies, canaries).found, [], 'nor in what the commands print')
+})
+
+test('nor after a kill, nor after an orderly end', { timeout: 90000 }, async () => {
   await s.bridge.kill()
-  assert.deepEqual(search(s.bridge.data, canaries).found, [])
+  clean('killed', s.bridge.data)
   await s.bridge.start()
   await s.working()
   assert.equal((await s.bridge.stop()).code, 0)
-  assert.deepEqual(search(s.bridge.data, canaries).found, [])
+  clean('stopped', s.bridge.data)
   await s.bridge.start()
   await s.working()
 })
@@ -154,7 +243,9 @@ test('nor is any text, secret, token or password in the log', () => {
   for (const [what, value] of canaries) {
     for (const [form, needle] of forms(value)) if (log.includes(needle)) found.push(`${what} (${form})`)
   }
+  for (const what of canaries.keys()) table.row(!found.some(one => one.startsWith(`${what} (`)), `log: ${what}`)
   assert.deepEqual(found, [])
+  table.done()
 })
 
 test('nor in the memory of the process, once it is sealed', { timeout: 60000 }, async t => {

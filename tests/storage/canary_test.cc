@@ -1,4 +1,5 @@
 // Nothing that a person wrote, is called or must keep secret stands readable on the disk.
+#include "storage/backup.h"
 #include "tests/storage/store_fixture.h"
 
 namespace wab::storage::tests {
@@ -95,6 +96,26 @@ TEST_F(Canary, NotInTablesAfterRecoveryAndFlush) {
     tables |= entry.path().extension() == ".sst";
   }
   EXPECT_TRUE(tables) << "nothing was flushed, so no table was looked at";
+}
+
+TEST_F(Canary, NotInBackupsNorTheirKeysNorWhatIsPutBack) {
+  open();
+  plant();
+  BackupWish wish;
+  wish.to = data() + "/backups";  // below what expect_none() looks at
+  wish.keys_to = data() + "/keys";
+  ASSERT_TRUE(store->backup(wish, message)) << message;
+  plant();
+  ASSERT_TRUE(store->backup(wish, message)) << message;
+  store.reset();
+  RestoreWish back;
+  back.from = wish.to;
+  back.keys = wish.keys_to;
+  back.to = data() + "/restored";
+  back.root_key = "file:" + root_file();
+  back.now = 1'796'000'000'000;
+  ASSERT_TRUE(restore_backup(back, message)) << message;
+  expect_none();
 }
 
 TEST_F(Canary, TheSearchFindsWhatIsThere) {
