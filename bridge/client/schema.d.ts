@@ -143,6 +143,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/csp-reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell what the console's policy refused; browsers do */
+        post: operations["reportPolicy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events": {
         parameters: {
             query?: never;
@@ -300,6 +317,23 @@ export interface paths {
         get: operations["finishGoogle"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/login/google/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The second factor, after the Google account */
+        post: operations["finishGoogleWithCode"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1183,6 +1217,23 @@ export interface paths {
         patch: operations["patchUser"];
         trace?: never;
     };
+    "/v1/users/{id}/password-reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a link for a new password */
+        post: operations["createPasswordReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/webhooks": {
         parameters: {
             query?: never;
@@ -1363,6 +1414,12 @@ export interface components {
             password: string;
             token: string;
         };
+        accept_password_reset: {
+            /** @description Of the app, or a recovery code, when the user has a second factor. */
+            code?: string;
+            password: string;
+            token: string;
+        };
         audit_page: {
             data: {
                 /** @description Such as session.delete. */
@@ -1448,6 +1505,10 @@ export interface components {
             /** @description Always there: go on with it. */
             next_cursor: string;
         };
+        google_code: {
+            /** @description Of the app, or for recovery. */
+            code: string;
+        };
         invitations: {
             data: {
                 created_at: string;
@@ -1502,6 +1563,8 @@ export interface components {
                 id: string;
                 organization_id: string | null;
                 role: string;
+                /** @description Only /v1/me and sign-out answer until one is on. */
+                second_factor_missing: boolean;
                 totp_enabled: boolean;
             } | null;
         };
@@ -1765,9 +1828,17 @@ export interface components {
             } | null;
             status: string;
         };
+        password_reset: {
+            /** @description An hour from now. */
+            expires_at: string;
+            /** @description To the console, shown once. */
+            link: string;
+            /** @description Shown once. */
+            token: string;
+        };
         problem: {
             /** @enum {string} */
-            code: "bad_request" | "invalid_body" | "invalid_query" | "invalid_cursor" | "cursor_expired" | "unsupported_media_type" | "not_acceptable" | "body_too_large" | "headers_too_large" | "target_too_long" | "request_timeout" | "unauthenticated" | "bad_credentials" | "code_required" | "code_refused" | "forbidden" | "cross_site" | "origin_refused" | "not_invited" | "signin_refused" | "signin_unreachable" | "plain_http" | "not_found" | "method_not_allowed" | "upgrade_required" | "conflict" | "limit_reached" | "idempotency_in_flight" | "idempotency_key_reused" | "not_pairing" | "not_working" | "already_paired" | "code_outstanding" | "pairing_refused" | "bad_phone" | "bad_recipient" | "bad_content" | "whatsapp_refused" | "whatsapp_timeout" | "outbox_full" | "rate_limited" | "weak_password" | "last_owner" | "invitation_refused" | "setup_required" | "setup_done" | "quarantined" | "overloaded" | "stopping" | "internal";
+            code: "bad_request" | "invalid_body" | "invalid_query" | "invalid_cursor" | "cursor_expired" | "unsupported_media_type" | "not_acceptable" | "body_too_large" | "headers_too_large" | "target_too_long" | "request_timeout" | "unauthenticated" | "bad_credentials" | "code_required" | "code_refused" | "forbidden" | "cross_site" | "origin_refused" | "not_invited" | "signin_refused" | "signin_unreachable" | "plain_http" | "not_found" | "method_not_allowed" | "upgrade_required" | "conflict" | "limit_reached" | "idempotency_in_flight" | "idempotency_key_reused" | "not_pairing" | "not_working" | "already_paired" | "code_outstanding" | "pairing_refused" | "bad_phone" | "bad_recipient" | "bad_content" | "whatsapp_refused" | "whatsapp_timeout" | "outbox_full" | "rate_limited" | "weak_password" | "last_owner" | "invitation_refused" | "reset_refused" | "second_factor_required" | "setup_required" | "setup_done" | "quarantined" | "overloaded" | "stopping" | "internal";
             detail?: string;
             errors?: {
                 message: string;
@@ -2530,7 +2601,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2609,7 +2680,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2683,7 +2754,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2760,7 +2831,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2816,6 +2887,74 @@ export interface operations {
             };
         };
     };
+    reportPolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/csp-report": Record<string, never> | unknown[];
+                "application/reports+json": Record<string, never> | unknown[];
+            };
+        };
+        responses: {
+            /** @description Heard, whatever it says */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem; code: bad_request, invalid_body, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: body_too_large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unsupported_media_type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
     listEvents: {
         parameters: {
             query?: {
@@ -2859,7 +2998,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2944,7 +3083,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3028,7 +3167,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3134,7 +3273,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3215,7 +3354,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3328,7 +3467,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3631,7 +3770,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: cross_site, forbidden */
+            /** @description Problem; code: cross_site, forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3701,7 +3840,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description To the console: signed in, linked, or with #signin-error= and the code of the problem */
+            /** @description To the console: signed in, linked, with #signin-code=google where the second factor is still asked for, or with #signin-error= and the code of the problem */
             303: {
                 headers: {
                     [name: string]: unknown;
@@ -3782,6 +3921,111 @@ export interface operations {
             };
             /** @description Problem */
             default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
+    finishGoogleWithCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["google_code"];
+            };
+        };
+        responses: {
+            /** @description Logged in; the cookie is set */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["login_answer"];
+                };
+            };
+            /** @description Problem; code: bad_request, invalid_body, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: code_refused, code_required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: cross_site, not_invited, signin_refused */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: body_too_large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unsupported_media_type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: setup_required */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4109,7 +4353,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No account is linked any more */
+            /** @description No account is linked any more. Takes a sign-in of the last five minutes. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -4950,7 +5194,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5038,7 +5282,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5119,7 +5363,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5231,7 +5475,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5317,7 +5561,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5427,7 +5671,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5555,7 +5799,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5683,7 +5927,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5809,7 +6053,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5892,7 +6136,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6473,6 +6717,109 @@ export interface operations {
             };
         };
     };
+    acceptPasswordReset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["accept_password_reset"];
+            };
+        };
+        responses: {
+            /** @description The password is set; every browser session has ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem; code: bad_request, invalid_body, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: code_refused, code_required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: reset_refused */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: body_too_large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unsupported_media_type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: weak_password */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: setup_required */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
     seal: {
         parameters: {
             query?: never;
@@ -6609,7 +6956,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6690,7 +7037,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6802,7 +7149,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6888,7 +7235,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6998,7 +7345,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7122,7 +7469,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7232,7 +7579,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7360,7 +7707,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7490,7 +7837,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7582,7 +7929,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7705,7 +8052,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7814,7 +8161,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7917,7 +8264,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8005,7 +8352,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8115,7 +8462,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8239,7 +8586,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8450,7 +8797,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8531,7 +8878,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8644,7 +8991,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8754,7 +9101,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8873,7 +9220,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8952,7 +9299,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9028,7 +9375,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9114,7 +9461,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9224,7 +9571,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9262,6 +9609,112 @@ export interface operations {
             };
             /** @description Problem; code: unsupported_media_type */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: idempotency_key_reused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: setup_required */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
+    createPasswordReset: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key gets the same answer for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A link of one use, which replaces an earlier one. A person takes a sign-in of the last five minutes for this. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["password_reset"];
+                };
+            };
+            /** @description Problem; code: bad_request, invalid_body, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: forbidden, second_factor_required */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: conflict, idempotency_in_flight */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9348,7 +9801,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9429,7 +9882,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9541,7 +9994,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9627,7 +10080,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9737,7 +10190,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9868,7 +10321,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9958,7 +10411,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10050,7 +10503,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10172,7 +10625,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10264,7 +10717,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10388,7 +10841,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["problem"];
                 };
             };
-            /** @description Problem; code: forbidden */
+            /** @description Problem; code: forbidden, second_factor_required */
             403: {
                 headers: {
                     [name: string]: unknown;
