@@ -8,19 +8,30 @@ uint64_t Backlog::Account::owed() const {
   return static_cast<uint64_t>(std::max<int64_t>(owed_.load(std::memory_order_relaxed), 0));
 }
 
-bool Backlog::Account::add(int64_t count) {
+void Backlog::Account::add(int64_t count) {
   const int64_t now = owed_.fetch_add(count, std::memory_order_relaxed) + count;
   if (now >= limit_) {
     full_.store(true, std::memory_order_relaxed);
   } else if (now < limit_ - limit_ / 10) {
     full_.store(false, std::memory_order_relaxed);
   }
-  const int64_t mark = limit_ - limit_ / 5;
-  if (now < mark - limit_ / 10) high_.store(false, std::memory_order_relaxed);
-  return count > 0 && now >= mark && !high_.exchange(true, std::memory_order_relaxed);
+  bool crossed = false;
+  if (now >= limit_ - limit_ / 5) {
+    crossed = !high_.exchange(true, std::memory_order_relaxed);
+  } else if (now < low()) {
+    crossed = high_.exchange(false, std::memory_order_relaxed);
+  }
+  if (crossed && watcher_ && *watcher_) (*watcher_)(org_);
 }
 
-Backlog::Backlog(uint64_t limit) : limit_(limit), table_(std::make_shared<const Table>()) {}
+void Backlog::Account::was_high() {
+  if (owed_.load(std::memory_order_relaxed) >= low()) high_.store(true, std::memory_order_relaxed);
+}
+
+Backlog::Backlog(uint64_t limit, Watcher watcher)
+    : limit_(limit),
+      watcher_(std::make_shared<const Watcher>(std::move(watcher))),
+      table_(std::make_shared<const Table>()) {}
 Backlog::~Backlog() = default;
 
 std::shared_ptr<Backlog::Account> Backlog::of(const OrgId& org) {
@@ -28,7 +39,7 @@ std::shared_ptr<Backlog::Account> Backlog::of(const OrgId& org) {
   for (;;) {
     if (const auto it = before->find(org); it != before->end()) return it->second;
     auto table = std::make_shared<Table>(*before);
-    auto account = std::make_shared<Account>(limit_);
+    auto account = std::make_shared<Account>(org, limit_, watcher_);
     table->emplace(org, account);
     std::shared_ptr<const Table> after = std::move(table);
     if (table_.compare_exchange_weak(before, after)) return account;

@@ -43,8 +43,8 @@ struct Config {
     Texts allowed_domains;
   } auth;
   struct {
-    Texts allow_private_targets, schedule;
-    std::string ca_file;
+    Texts allow_private_targets, ports, schedule;
+    std::string ca_file, proxy;
     Seconds timeout{};
     int64_t window = 0, max_in_flight = 0;
   } webhook;
@@ -88,6 +88,7 @@ enum class ConfigCheck : uint8_t {
   version,    // auto or three numbers
   durations,  // list of durations
   factor,     // none, operators, admins or all
+  ports,      // list of ports
   level,
 };
 

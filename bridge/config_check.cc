@@ -6,6 +6,7 @@
 #include <boost/asio/ip/network_v6.hpp>
 #include <charconv>
 
+#include "session/wire/dial.h"
 #include "storage/base/bytes.h"
 
 namespace wab::bridge {
@@ -79,6 +80,12 @@ const char* fix_for(ConfigCheck check, const std::string& text) {
       return text == "none" || text == "operators" || text == "admins" || text == "all"
                  ? nullptr
                  : "use none, operators, admins or all";
+    case ports: {
+      uint16_t port = 0;
+      const char* last = text.data() + text.size();
+      const auto [end, ec] = std::from_chars(text.data(), last, port);
+      return ec == std::errc() && end == last && port != 0 ? nullptr : "write ports such as 443";
+    }
     case level:
       return text == "debug" || text == "info" || text == "warn" || text == "error"
                  ? nullptr
@@ -111,6 +118,9 @@ std::optional<std::string> check_together(const Config& config) {
     return "retention.events: at least 1d; endpoints are retried for three days";
   }
   if (config.retention.messages < Seconds(86400)) return "retention.messages: at least 1d";
+  if (!config.webhook.proxy.empty() && !wire::parse_proxy(config.webhook.proxy)) {
+    return "webhook.proxy: write http://HOST:PORT or socks5://HOST:PORT";
+  }
   const auto listen = parse_host_port(config.http.listen);
   const bool any_port = listen && listen->port == 0;  // each gets a free one
   if (config.ops.listen == config.http.listen && !any_port) {

@@ -68,8 +68,15 @@ const ConfigKey kKeys[] = {
      "Who must have a second factor: none, operators, admins (and owners and operators) or all.",
      factor},
     {"webhook.allow_private_targets", SLOT(webhook.allow_private_targets), "",
-     "Networks that webhooks may reach although they are not public; there http:// is allowed too.",
+     "Networks that webhooks and proxies of sessions may be in although they are not public; at "
+     "such "
+     "an address http:// and every port are allowed too.",
      networks},
+    {"webhook.ports", SLOT(webhook.ports), "443,8443", "Ports that webhooks may reach elsewhere.",
+     ports},
+    {"webhook.proxy", SLOT(webhook.proxy), "",
+     "Proxy for deliveries, http://HOST:PORT or socks5://HOST:PORT; addresses in "
+     "allow_private_targets are reached without it."},
     {"webhook.ca_file", SLOT(webhook.ca_file), "",
      "PEM file of the authorities to trust for receivers; empty is the system's."},
     {"webhook.schedule", SLOT(webhook.schedule), "0s,5s,5m,30m,2h,5h,10h,14h,20h,24h",

@@ -3,20 +3,22 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
+#include "bridge/outgoing.h"
 #include "webhook/format.h"
-#include "webhook/guard.h"
 
 namespace wab::bridge {
 namespace {
 
 std::vector<webhook::Millis> schedule_of(const Config& config) {
+  if (config.webhook.schedule.empty()) return webhook::default_schedule();
   std::vector<webhook::Millis> out;
   for (const auto& text : config.webhook.schedule) {
     if (const auto wait = parse_duration(text)) out.push_back(*wait);
   }
-  // The first entry is the wait before the first attempt: deliveries start at once.
+  // The first entry is the wait before the first attempt: deliveries start at once. With nothing
+  // after it there is one attempt.
   if (!out.empty()) out.erase(out.begin());
-  return out.empty() ? webhook::default_schedule() : out;
+  return out;
 }
 
 webhook::DispatcherOptions options_of(const Config& config, size_t shards) {
@@ -26,16 +28,9 @@ webhook::DispatcherOptions options_of(const Config& config, size_t shards) {
   out.window = static_cast<size_t>(config.webhook.window);
   out.max_in_flight =
       std::max<size_t>(1, static_cast<size_t>(config.webhook.max_in_flight) / shards);
+  out.target = target_rules_of(config);
+  out.egress = egress_of(config);
   return out;
-}
-
-wire::AddressJudge judge_of(const Config& config) {
-  std::vector<webhook::Network> allowed;
-  for (const auto& text : config.webhook.allow_private_targets) {
-    if (const auto network = webhook::Network::parse(text)) allowed.push_back(*network);
-  }
-  const auto guard = std::make_shared<webhook::Guard>(std::move(allowed), webhook::own_addresses());
-  return [guard](const boost::asio::ip::address& address) { return guard->allows(address); };
 }
 
 }  // namespace
@@ -226,6 +221,10 @@ void Deliveries::add_rows(storage::Commit& commit) const {
       row.session = event.session;
       row.seq = event.seq;
       row.lane = event.lane;
+      // Whatever becomes of the endpoint's format: the body is the same at every attempt.
+      webhook::DeliveryState fresh;
+      fresh.format = endpoint.format;
+      row.state = encode(fresh);
       commit.deliveries.push_back(std::move(row));
     }
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "bridge/outgoing.h"
 #include "bridge/stored.h"
 #include "session/wire/http_message.h"
 #include "session/wire/url.h"
@@ -86,7 +87,7 @@ EndpointDirectory::EndpointDirectory(storage::Store& store, Clock& clock, Random
     : store_(store),
       clock_(clock),
       random_(random),
-      config_(config),
+      target_(target_rules_of(config)),
       listener_(std::move(listener)) {}
 
 EndpointRecord EndpointDirectory::draft() {
@@ -225,14 +226,7 @@ awaitable<Outcome<void>> EndpointDirectory::forget_organization(storage::OrgScop
 std::optional<std::string> EndpointDirectory::refused(const std::string& text) const {
   const auto url = wire::parse_url(text);
   if (!url || (url->scheme != "https" && url->scheme != "http")) return "is not a usable URL";
-  const auto& networks = config_.webhook.allow_private_targets;
-  // "localhost" is a name, but its address is known without asking anybody.
-  const bool local = url->host == "localhost";
-  const bool named = in_networks(networks, local ? "127.0.0.1" : url->host);
-  if (url->scheme == "http" && !named) {
-    return "must begin with https://";
-  }
-  return std::nullopt;
+  return target_.refused(*url);
 }
 
 std::optional<std::string> EndpointDirectory::refused_header(std::string_view name) {

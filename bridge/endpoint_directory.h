@@ -18,6 +18,7 @@
 #include "bridge/config.h"
 #include "bridge/problem.h"
 #include "storage/store.h"
+#include "webhook/target.h"
 
 namespace wab::bridge {
 
@@ -91,8 +92,8 @@ class EndpointDirectory {
   // An organization is being deleted: tells the listener of each endpoint; the rows go with it.
   awaitable<Outcome<void>> forget_organization(storage::OrgScope org);
 
-  // The reason when this deployment does not deliver there: https only, except into networks of
-  // webhook.allow_private_targets. Addresses behind names are judged when dialled.
+  // The reason when this deployment does not deliver there: https and webhook.ports only, except at
+  // an address in webhook.allow_private_targets. Addresses behind names are judged when dialled.
   std::optional<std::string> refused(const std::string& url) const;
   // The reason when a tenant may not set this header.
   static std::optional<std::string> refused_header(std::string_view name);
@@ -101,7 +102,7 @@ class EndpointDirectory {
   storage::Store& store_;
   Clock& clock_;
   Random& random_;
-  const Config& config_;
+  const webhook::TargetRules target_;
   Listener listener_;
 };
 

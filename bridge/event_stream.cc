@@ -110,6 +110,13 @@ class EventFollower final : public Follower {
 
 }  // namespace
 
+std::optional<SessionId> numbered_by(std::string_view cursor) {
+  const auto id = cursor.substr(0, cursor.find(':'));
+  if (const auto endpoint = EndpointId::parse(id)) return SessionId(endpoint->bytes());
+  if (const auto org = OrgId::parse(id)) return SessionId(org->bytes());
+  return SessionId::parse(id);
+}
+
 awaitable<Outcome<uint64_t>> event_position(App& app, storage::OrgScope org, std::string cursor) {
   auto log = co_await app.store.event_log(org);
   if (!log) co_return refuse(problem_of(log.error()));
@@ -123,7 +130,7 @@ awaitable<Outcome<uint64_t>> event_position(App& app, storage::OrgScope org, std
     co_return *position;
   }
   const auto colon = cursor.find(':');
-  const auto session = SessionId::parse(std::string_view(cursor).substr(0, colon));
+  const auto session = numbered_by(cursor);
   if (colon == std::string::npos || !session) co_return refuse(Code::invalid_cursor);
   const auto seq = number(std::string_view(cursor).substr(colon + 1));
   if (!seq) co_return refuse(Code::invalid_cursor);

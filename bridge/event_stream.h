@@ -6,7 +6,9 @@
 // follower gets one frame {"type":"log.gap","gap":{"from","to"},"oldest_cursor"} before it goes on.
 //
 // A cursor of the log is a position in decimal, "latest", or "SESSION_ID:SEQ" made from any
-// envelope, so that a reader of the stream can resume from the last event it holds.
+// envelope, so that a reader of the stream can resume from the last event it holds. Operational
+// events are numbered by what they are about: "WEBHOOK_ID:SEQ", and "ORGANIZATION_ID:SEQ" for those
+// of the outbox.
 #pragma once
 
 #include <memory>
@@ -22,6 +24,9 @@ namespace wab::bridge {
 
 // How long a follower that has nothing to say may not notice that its reader is gone.
 inline constexpr std::chrono::seconds kGlance{2};
+
+// What numbers the event that a cursor was made from: a session, or what stands in its place.
+std::optional<SessionId> numbered_by(std::string_view cursor);
 
 // "" is the oldest event there is. Code::invalid_cursor when it is none of ours.
 awaitable<Outcome<uint64_t>> event_position(App& app, storage::OrgScope org, std::string cursor);

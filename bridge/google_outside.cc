@@ -3,6 +3,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "bridge/outgoing.h"
 #include "session/wire/http.h"
 #include "session/wire/url.h"
 
@@ -44,11 +45,11 @@ wire::HttpRequest request_of(const wire::Url& url, std::string form) {
 
 }  // namespace
 
-GoogleOutside::GoogleOutside(BlockingPool& lookup, wire::TlsContext trust, webhook::Guard guard,
+GoogleOutside::GoogleOutside(BlockingPool& lookup, wire::TlsContext trust, wire::AddressJudge judge,
                              storage::Store& store, storage::OrgScope deployment, Clock& clock,
                              Random& random)
     : dialer_(lookup, std::move(trust)),
-      guard_(std::move(guard)),
+      judge_(std::move(judge)),
       store_(store),
       deployment_(deployment),
       clock_(clock),
@@ -66,7 +67,7 @@ awaitable<Result<WebAnswer>> GoogleOutside::fetch(WebAsk ask) {
   target.host = url.host;
   target.port = url.port;
   wire::DialRules rules;
-  rules.judge = [this](const boost::asio::ip::address& address) { return guard_.allows(address); };
+  rules.judge = judge_;
   CO_TRY(auto stream,
          co_await dialer_.dial(std::move(target), std::move(rules), Steady::now() + kConnect));
   wire::HttpRequest request = request_of(url, std::move(ask.form));
@@ -114,14 +115,9 @@ tl::expected<GoogleSignIn, std::string> open_google(const Config& config, Blocki
   if (!trust) {
     return tl::unexpected<std::string>("auth.google_ca_file: not a PEM file of certificates");
   }
-  std::vector<webhook::Network> allowed;
-  for (const auto& text : config.webhook.allow_private_targets) {
-    if (auto network = webhook::Network::parse(text)) allowed.push_back(*network);
-  }
   GoogleSignIn out;
-  out.outside =
-      std::make_unique<GoogleOutside>(lookup, std::move(*trust), webhook::Guard(std::move(allowed)),
-                                      store, deployment, clock, random);
+  out.outside = std::make_unique<GoogleOutside>(lookup, std::move(*trust), judge_of(config), store,
+                                                deployment, clock, random);
   out.google = std::make_unique<Google>(std::move(settings), *out.outside);
   return out;
 }

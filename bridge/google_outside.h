@@ -9,7 +9,6 @@
 #include "bridge/google.h"
 #include "session/wire/dial.h"
 #include "storage/store.h"
-#include "webhook/guard.h"
 
 namespace wab::bridge {
 
@@ -18,7 +17,7 @@ class GoogleOutside final : public GoogleContext {
  public:
   static constexpr std::chrono::seconds kConnect{5}, kWhole{10};
 
-  GoogleOutside(BlockingPool& lookup, wire::TlsContext trust, webhook::Guard guard,
+  GoogleOutside(BlockingPool& lookup, wire::TlsContext trust, wire::AddressJudge judge,
                 storage::Store& store, storage::OrgScope deployment, Clock& clock, Random& random);
   awaitable<Result<WebAnswer>> fetch(WebAsk ask) override;
   Clock& clock() override { return clock_; }
@@ -27,7 +26,7 @@ class GoogleOutside final : public GoogleContext {
 
  private:
   wire::Dialer dialer_;
-  webhook::Guard guard_;
+  wire::AddressJudge judge_;
   storage::Store& store_;
   storage::OrgScope deployment_;
   Clock& clock_;

@@ -21,6 +21,8 @@
 #include "bridge/housekeeping.h"
 #include "bridge/listener.h"
 #include "bridge/organization_erasure.h"
+#include "bridge/outbox_notice.h"
+#include "bridge/outgoing.h"
 #include "bridge/pairing_links.h"
 #include "bridge/parts.h"
 #include "bridge/retention.h"
@@ -153,9 +155,11 @@ class Service {
         lookup_(lookup),
         whatsapp_(lookup, std::move(whatsapp_trust)),
         receivers_(lookup, std::move(receiver_trust)),
-        backlog_(static_cast<uint64_t>(config.limits.undelivered_events)),
+        backlog_(static_cast<uint64_t>(config.limits.undelivered_events),
+                 [this](const OrgId& org) { outbox_.look(org); }),
         deliveries_(shards, store, receivers_, config, clock_, random_, backlog_,
                     std::move(receiver_pem)),
+        outbox_(store, backlog_, deliveries_, feed_, clock_, shards.executor(0)),
         world_{store,
                deliveries_,
                backlog_,
@@ -167,6 +171,7 @@ class Service {
                std::move(settings),
                std::move(url),
                config.whatsapp.proxy,
+               judge_of(config),
                store.restored()},
         sessions_(shards, world_, config),
         endpoints_(store, clock_, random_, config,
@@ -306,6 +311,7 @@ class Service {
     } while (!after.empty());
     auto counted = co_await deliveries_.recount(org);
     if (!counted) log_error("service.outbox_uncounted", {{"error", counted.error()}});
+    co_await outbox_.open(org);
     // What endpoints left that were erased when the process ended.
     after.clear();
     do {
@@ -322,6 +328,7 @@ class Service {
   }
 
   void endpoint_changed(const storage::OrgScope& org, EndpointId id, const EndpointRecord* record) {
+    outbox_.know(org);
     deliveries_.changed(org, id, record);
     if (record == nullptr) spawn(shards_.executor(0), forget(org, id), "webhook.forget");
   }
@@ -351,6 +358,7 @@ class Service {
     co_await listener_.close(deadline);
     co_await sessions_.close();
     co_await deliveries_.close(deadline);
+    co_await outbox_.close();
     co_await watch_.close();
     log_info("service.stopped");
   }
@@ -378,6 +386,7 @@ class Service {
   wire::Dialer receivers_;
   Backlog backlog_;
   Deliveries deliveries_;
+  OutboxNotice outbox_;
   SessionWorld world_;
   Sessions sessions_;
   EndpointDirectory endpoints_;

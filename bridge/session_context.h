@@ -54,7 +54,8 @@ struct SessionWorld {
   Random& random;
   session::Settings settings;
   wire::Url url;
-  std::string proxy;
+  std::string proxy;                  // the operator's, may be anywhere
+  wire::AddressJudge tenant_proxies;  // where a proxy may be that a session brings
   // The store was put back from a backup: see restored_state.h.
   std::optional<storage::Restored> restored = {};
 };

@@ -5,7 +5,7 @@
 namespace wab::webhook {
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;  // 1 had no format
 
 }  // namespace
 
@@ -39,12 +39,14 @@ Bytes encode(const Attempt& a) {
   put_text(out, text(a.answer));
   put_be64(out, a.answer_bytes);
   put_be64(out, a.previous);
+  put_format(out, a.format);
   return out;
 }
 
 std::optional<Attempt> decode_attempt(ByteView stored) {
   Unpack in(stored);
-  if (in.u8() != kVersion) return std::nullopt;
+  const uint8_t version = in.u8();
+  if (version < 1 || version > kVersion) return std::nullopt;
   Attempt out;
   const uint8_t trigger = in.u8();
   if (trigger < 1 || trigger > 3) return std::nullopt;
@@ -66,6 +68,7 @@ std::optional<Attempt> decode_attempt(ByteView stored) {
   out.answer = to_bytes(view(in.str()));
   out.answer_bytes = in.u64();
   out.previous = in.u64();
+  if (version >= 2) out.format = take_format(in);
   if (!in.done()) return std::nullopt;
   return out;
 }
@@ -82,12 +85,14 @@ Bytes encode(const DeadLetter& d) {
   put_be32(out, static_cast<uint32_t>(d.status));
   put_text(out, d.verdict);
   put_be64(out, d.last_attempt);
+  put_format(out, d.format);
   return out;
 }
 
 std::optional<DeadLetter> decode_dead_letter(ByteView stored) {
   Unpack in(stored);
-  if (in.u8() != kVersion) return std::nullopt;
+  const uint8_t version = in.u8();
+  if (version < 1 || version > kVersion) return std::nullopt;
   DeadLetter out;
   out.event_id = in.str();
   out.event_type = in.str();
@@ -99,6 +104,7 @@ std::optional<DeadLetter> decode_dead_letter(ByteView stored) {
   out.status = static_cast<int>(in.u32());
   out.verdict = in.str();
   out.last_attempt = in.u64();
+  if (version >= 2) out.format = take_format(in);
   if (!in.done()) return std::nullopt;
   return out;
 }

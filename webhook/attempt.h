@@ -5,6 +5,7 @@
 
 #include "storage/base/clock.h"
 #include "storage/store.h"
+#include "webhook/endpoint.h"
 
 namespace wab::webhook {
 
@@ -34,6 +35,7 @@ struct Attempt {
   Bytes answer;                 // its beginning
   uint64_t answer_bytes = 0;    // as far as it was read
   uint64_t previous = 0;        // the attempt before of the same delivery, 0: none known
+  std::optional<BodyFormat> format = std::nullopt;  // of the body that was sent
   bool delivered() const { return status >= 200 && status < 300; }
 };
 Bytes encode(const Attempt& attempt);
@@ -49,6 +51,7 @@ struct DeadLetter {
   int status = 0;
   std::string verdict;  // of the last attempt
   uint64_t last_attempt = 0;
+  std::optional<BodyFormat> format = std::nullopt;
 };
 Bytes encode(const DeadLetter& letter);
 std::optional<DeadLetter> decode_dead_letter(ByteView stored);

@@ -35,12 +35,13 @@ bool overloaded(int status) {
 }  // namespace
 
 Post Dispatcher::make_post(const Worker& worker, const storage::EventRow& event,
-                           bool replay) const {
+                           const DeliveryState& state) const {
   const Endpoint& endpoint = worker.endpoint;
   const UnixMillis now = clock_.now_ms();
   const auto secrets = endpoint.secrets_at(now);
   Post post;
-  post.body = format_body(endpoint.format, event);
+  const BodyFormat format = state.format.value_or(endpoint.format);
+  post.body = format_body(format, event);
   wire::HttpFields& headers = post.headers;
   headers.set("content-type", "application/json");
   headers.set("user-agent", "Waslo-Bridge");
@@ -50,9 +51,9 @@ Post Dispatcher::make_post(const Worker& worker, const storage::EventRow& event,
   headers.set("webhook-timestamp", std::to_string(now / 1000));
   headers.set("webhook-signature",
               signature_header(event.id, now / 1000, post.body, secrets, endpoint.signing_key));
-  if (replay) headers.set("webhook-replay", "1");
-  add_dialect_headers(endpoint.format, secrets.empty() ? "" : secrets.front(), event.id, now,
-                      post.body, headers);
+  if (state.replay) headers.set("webhook-replay", "1");
+  add_dialect_headers(format, secrets.empty() ? "" : secrets.front(), event.id, now, post.body,
+                      headers);
   post.org = worker.org.org();
   post.timeout = options_.timeout;
   post.identity = endpoint.identity;
@@ -66,10 +67,14 @@ awaitable<Dispatcher::Outcome> Dispatcher::carry(Shared worker, const Item* item
   out.began_mono = mono();
   out.verdict = {Fate::later, false, "event_unreadable"};
   if (!item->event) co_return out;
-  Post post = make_post(*worker, *item->event, item->state.replay);
+  Post post = make_post(*worker, *item->event, item->state);
   auto url = wire::parse_url(worker->endpoint.url);
-  if (!url) {
-    out.verdict = judge_error(url.error());
+  // The rules may be other ones than when the endpoint was made.
+  if (!url || (options_.target && options_.target->refused(*url))) {
+    Exchange refused;
+    refused.error = url ? Error(wire::WireError::not_allowed, "target") : url.error();
+    out.exchanges.push_back(std::move(refused));
+    out.verdict = judge_error(*out.exchanges.back().error);
     co_return out;
   }
   post.url = std::move(*url);
@@ -82,7 +87,8 @@ awaitable<Dispatcher::Outcome> Dispatcher::carry(Shared worker, const Item* item
 
 uint64_t Dispatcher::log_attempts(Worker& worker, const storage::EventRow& event,
                                   const Outcome& outcome, uint32_t attempt, Trigger trigger,
-                                  UnixMillis next, uint64_t previous, storage::Commit& commit) {
+                                  UnixMillis next, uint64_t previous, storage::Commit& commit,
+                                  BodyFormat format) {
   const EndpointId id = worker.endpoint.id;
   const UnixMillis now = clock_.now_ms();
   bool head_due = false;
@@ -107,6 +113,7 @@ uint64_t Dispatcher::log_attempts(Worker& worker, const storage::EventRow& event
     row.answer = exchange.answer;
     row.answer_bytes = exchange.answer_bytes;
     row.previous = previous;
+    row.format = format;
     const size_t days = worker.attempts.days.size();
     const uint64_t number = worker.attempts.append(now);
     head_due |= number % LogHead::kPersistEvery == 1 || worker.attempts.days.size() != days;
@@ -126,7 +133,7 @@ uint64_t Dispatcher::log_attempts(Worker& worker, const storage::EventRow& event
 
 void Dispatcher::tell(Worker& worker, std::string_view type, std::string data,
                       storage::Commit& commit) {
-  commit.events.push_back(operational_event(store_, worker.org, worker.endpoint.id, type,
+  commit.events.push_back(operational_event(store_, worker.org, worker.endpoint.id.bytes(), type,
                                             ++worker.health.events, clock_.now_ms(), data));
 }
 
@@ -162,7 +169,8 @@ std::optional<DeliveryState> Dispatcher::record(Worker& worker, const Item& item
   if (item.event) {
     const auto trigger = item.state.replay ? Trigger::replay : Trigger::scheduled;
     state.last_attempt = log_attempts(worker, *item.event, outcome, number, trigger,
-                                      next ? next->due : 0, item.state.last_attempt, commit);
+                                      next ? next->due : 0, item.state.last_attempt, commit,
+                                      state.format.value_or(worker.endpoint.format));
     if (next) next->last_attempt = state.last_attempt;
   }
   const auto change = worker.health.ended(good, number, opened, now);
@@ -196,6 +204,7 @@ std::optional<DeliveryState> Dispatcher::record(Worker& worker, const Item& item
     letter.status = status;
     letter.verdict = outcome.verdict.code;
     letter.last_attempt = state.last_attempt;
+    letter.format = state.format;
     const uint64_t place = worker.dead.append(now);
     commit.put.push_back(row_of(Kind::dead_letter, log_name(id, place), encode(letter)));
     commit.put.push_back(row_of(Kind::dead_log, id.text(), encode(worker.dead)));
@@ -245,6 +254,7 @@ awaitable<void> Dispatcher::attempt(Shared worker, Item item, Flight flight) {
     if (loaded && *loaded) item.event = std::move(**loaded);
   }
   const bool first = item.state.attempts == 0 && !item.state.replay;
+  if (!item.state.format) item.state.format = worker->endpoint.format;
   if (item.event && first) count_first_post(*item.event, clock_.now_ms());
   const Item* carried = &item;
   Outcome outcome = co_await carry(worker, carried);
@@ -319,8 +329,8 @@ awaitable<std::optional<Attempt>> Dispatcher::test(EndpointId id) {
   Item item;
   nlohmann::json data{{"webhook_id", id.text()}, {"text", "This is a test."}};
   // Every test is an event of its own; it is not in the event log.
-  storage::EventRow event = operational_event(store_, worker->org, id, kTest, random_.u64() >> 12,
-                                              clock_.now_ms(), data.dump());
+  storage::EventRow event = operational_event(store_, worker->org, id.bytes(), kTest,
+                                              random_.u64() >> 12, clock_.now_ms(), data.dump());
   item.session = event.session;
   item.seq = event.seq;
   item.event = event;
@@ -328,7 +338,7 @@ awaitable<std::optional<Attempt>> Dispatcher::test(EndpointId id) {
   Outcome outcome = co_await carry(worker, carried);
   if (outcome.exchanges.empty()) co_return std::nullopt;
   storage::Commit made{storage::Scope(worker->org)};
-  log_attempts(*worker, event, outcome, 1, Trigger::manual, 0, 0, made);
+  log_attempts(*worker, event, outcome, 1, Trigger::manual, 0, 0, made, worker->endpoint.format);
   Attempt shown;
   for (const auto& row : made.put) {
     if (row.key.kind != Kind::attempt) continue;

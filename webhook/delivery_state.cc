@@ -4,7 +4,7 @@
 
 namespace wab::webhook {
 
-constexpr uint8_t kVersion = 2;
+constexpr uint8_t kVersion = 3;
 constexpr uint8_t kExhausted = 1, kReplay = 2;
 
 Bytes encode(const DeliveryState& state) {
@@ -13,6 +13,7 @@ Bytes encode(const DeliveryState& state) {
   put_be32(out, state.attempts);
   put_be64(out, static_cast<uint64_t>(state.due));
   put_be64(out, state.last_attempt);
+  put_format(out, state.format);
   return out;
 }
 
@@ -24,8 +25,10 @@ DeliveryState decode_state(ByteView stored) {
   out.replay = (flags & kReplay) != 0;
   out.attempts = in.u32();
   out.due = in.i64();
-  if (version == kVersion) out.last_attempt = in.u64();
-  const bool known = version == 1 || version == kVersion;  // 1 had no number of the last attempt
+  if (version >= 2) out.last_attempt = in.u64();
+  if (version >= 3) out.format = take_format(in);
+  // 1 had no number of the last attempt, 2 no format.
+  const bool known = version >= 1 && version <= kVersion;
   return known && in.done() ? out : DeliveryState{};
 }
 

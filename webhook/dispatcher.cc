@@ -35,7 +35,7 @@ Dispatcher::Dispatcher(DispatcherOptions options, storage::Store& store, wire::D
       random_(random),
       executor_(std::move(executor)),
       hooks_(std::move(hooks)),
-      client_(dialer, std::move(judge)),
+      client_(dialer, std::move(judge), options_.egress),
       slots_(options_.max_in_flight) {}
 
 Dispatcher::~Dispatcher() = default;

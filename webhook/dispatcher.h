@@ -23,6 +23,7 @@
 #include "webhook/replay.h"
 #include "webhook/schedule.h"
 #include "webhook/slots.h"
+#include "webhook/target.h"
 #include "webhook/verdict.h"
 
 namespace wab::webhook {
@@ -33,10 +34,12 @@ struct Item;
 struct DispatcherOptions {
   std::vector<Millis> schedule = default_schedule();
   Millis timeout = std::chrono::seconds(20);
-  size_t window = 8;           // attempts in flight per endpoint
-  size_t max_in_flight = 256;  // of one dispatcher
-  size_t in_memory = 2000;     // deliveries per endpoint
-  size_t per_lane = 64;        // of those, of one lane
+  size_t window = 8;                  // attempts in flight per endpoint
+  size_t max_in_flight = 256;         // of one dispatcher
+  size_t in_memory = 2000;            // deliveries per endpoint
+  size_t per_lane = 64;               // of those, of one lane
+  std::optional<TargetRules> target;  // judged again before every attempt; none: no rule
+  Egress egress;
 };
 
 // What the dispatcher asks of the bridge; each may be empty. On the dispatcher's shard.
@@ -107,17 +110,20 @@ class Dispatcher {
   awaitable<void> watch_age();
   awaitable<void> attempt(Shared worker, Item item, Flight flight);
   awaitable<Outcome> carry(Shared worker, const Item* item);
-  Post make_post(const Worker& worker, const storage::EventRow& event, bool replay) const;
+  Post make_post(const Worker& worker, const storage::EventRow& event,
+                 const DeliveryState& state) const;
   // Adds what the outcome means to the commit; answers the delivery's next state, nothing when it
   // has ended.
   std::optional<DeliveryState> record(Worker& worker, const Item& item, const Outcome& outcome,
                                       bool probe, storage::Commit& commit);
   uint64_t log_attempts(Worker& worker, const storage::EventRow& event, const Outcome& outcome,
                         uint32_t attempt, Trigger trigger, UnixMillis next, uint64_t previous,
-                        storage::Commit& commit);
+                        storage::Commit& commit, BodyFormat format);
   void tell(Worker& worker, std::string_view type, std::string data, storage::Commit& commit);
   awaitable<Result<void>> commit(storage::Commit commit);
   awaitable<void> run_replay(Shared worker, ReplayJob job);
+  awaitable<Result<std::vector<std::optional<BodyFormat>>>> formats_of(
+      Shared worker, std::vector<storage::Key> pointers);
   awaitable<Result<bool>> replay_step(Shared worker, ReplayJob* job);
   awaitable<void> run_sweep(storage::OrgScope org, EndpointId id);
 

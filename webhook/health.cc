@@ -56,16 +56,16 @@ std::optional<Health> decode_health(ByteView stored) {
 }
 
 storage::EventRow operational_event(storage::Store& store, const storage::OrgScope& org,
-                                    const EndpointId& endpoint, std::string_view type, uint64_t seq,
+                                    const ByteArray<16>& about, std::string_view type, uint64_t seq,
                                     UnixMillis at, std::string_view data) {
   storage::EventRow row;
-  row.session = SessionId(endpoint.bytes());
+  row.session = SessionId(about);
   row.seq = seq;
   row.type = std::string(type);
   row.at = at;
-  std::copy_n(endpoint.bytes().begin(), row.lane.size(), row.lane.begin());
+  std::copy_n(about.begin(), row.lane.size(), row.lane.begin());
   Bytes source;
-  append(source, endpoint.bytes());
+  append(source, about);
   put_text(source, type);
   put_be64(source, seq);
   const auto digest = store.keyed_hash(org, "event-id", source);

@@ -1,5 +1,7 @@
-// How an endpoint has been doing, across restarts: one small row, and what is to be told about it.
-// Pure.
+// How an endpoint, or an organization's outbox, has been doing, across restarts: one small row, and
+// what is to be told about it. Pure.
+//
+// Rows are of Kind::endpoint_health; their name is the endpoint's id or the organization's own.
 #pragma once
 
 #include <optional>
@@ -38,11 +40,17 @@ std::optional<Health> decode_health(ByteView stored);
 inline constexpr std::string_view kFailing = "webhook.failing", kRecovered = "webhook.recovered",
                                   kExhausted = "webhook.exhausted", kDisabled = "webhook.disabled",
                                   kTest = "webhook.test";
-inline bool is_operational(std::string_view type) { return type.starts_with("webhook."); }
+// About the organization's outbox, which is numbered by the organization's id.
+inline constexpr std::string_view kHighWatermark = "outbox.high_watermark",
+                                  kBelowWatermark = "outbox.recovered";
+inline bool is_operational(std::string_view type) {
+  return type.starts_with("webhook.") || type.starts_with("outbox.");
+}
 
-// The event; its `session` holds the endpoint's id, which is what numbers it. `data` is JSON.
+// The event; its `session` holds the id of what it is about, which is what numbers it. `data` is
+// JSON.
 storage::EventRow operational_event(storage::Store& store, const storage::OrgScope& org,
-                                    const EndpointId& endpoint, std::string_view type, uint64_t seq,
+                                    const ByteArray<16>& about, std::string_view type, uint64_t seq,
                                     UnixMillis at, std::string_view data);
 
 }  // namespace wab::webhook

@@ -1,5 +1,7 @@
 #include "webhook/http_client.h"
 
+#include <algorithm>
+
 namespace wab::webhook {
 namespace {
 
@@ -12,8 +14,9 @@ int64_t since(Steady::time_point begun, Steady::time_point at) {
 
 }  // namespace
 
-HttpClient::HttpClient(wire::Dialer& dialer, wire::AddressJudge judge)
-    : dialer_(dialer), judge_(std::move(judge)) {}
+HttpClient::HttpClient(wire::Dialer& dialer, wire::AddressJudge judge, Egress egress,
+                       std::function<Time()> age)
+    : dialer_(dialer), judge_(std::move(judge)), egress_(std::move(egress)), age_(std::move(age)) {}
 
 HttpClient::~HttpClient() = default;
 
@@ -26,16 +29,16 @@ std::optional<HttpClient::Kept> HttpClient::take(const std::string& key) {
     Kept one = std::move(kept.back());
     kept.pop_back();
     --idle_count_;
-    if (Steady::now() - one.made < kKept) out = std::move(one);
+    if (age_() - one.made < kKept) out = std::move(one);
   }
   if (kept.empty()) idle_.erase(it);
   return out;
 }
 
 void HttpClient::keep(const std::string& key, Kept one) {
-  if (Steady::now() - one.made >= kKept) return;
+  if (age_() - one.made >= kKept) return;
   if (idle_count_ >= kIdleTotal) {
-    const auto now = Steady::now();
+    const auto now = age_();
     for (auto it = idle_.begin(); it != idle_.end();) {
       auto& row = it->second;
       idle_count_ -= std::erase_if(row, [now](const Kept& k) { return now - k.made >= kKept; });
@@ -61,14 +64,14 @@ void HttpClient::close_idle() {
 awaitable<Result<wire::Dialer::Addresses>> HttpClient::addresses_of(std::string host,
                                                                     Time deadline) {
   if (const auto it = names_.find(host); it != names_.end()) {
-    if (Steady::now() < it->second.until) co_return it->second.addresses;
+    if (age_() < it->second.until) co_return it->second.addresses;
     names_.erase(it);
   }
   wire::AddressJudge judge = judge_;
   auto found = co_await dialer_.resolve(host, std::move(judge), deadline);
   if (!found) co_return fail(found.error());
   if (names_.size() >= kMostNames) names_.clear();
-  names_.insert_or_assign(host, Believed{*found, Steady::now() + kBelieved});
+  names_.insert_or_assign(host, Believed{*found, age_() + kBelieved});
   co_return found;
 }
 
@@ -98,10 +101,14 @@ awaitable<Exchange> HttpClient::try_once(const Post* post, Time deadline, bool m
     target.host = url.host;
     target.port = url.port;
     target.tls = url.tls();
+    const std::string first = addresses->front().to_string();
+    const bool direct = egress_.direct && std::ranges::all_of(*addresses, egress_.direct);
     target.addresses = std::move(*addresses);
     wire::DialRules rules;
     rules.judge = judge_;
     rules.tls = post->identity;
+    if (!direct) rules.proxy = egress_.proxy;
+    const bool proxied = rules.proxy.has_value();
     const auto connect_by = std::min<Time>(deadline, Steady::now() + kConnect);
     wire::DialTrace trace;
     ++dials_;
@@ -113,11 +120,12 @@ awaitable<Exchange> HttpClient::try_once(const Post* post, Time deadline, bool m
       out.timings.total = since(begun, Steady::now());
       co_return out;
     }
-    kept = Kept{std::move(*stream), Steady::now()};
+    kept = Kept{std::move(*stream), age_()};
     const std::string peer = kept->stream->peer();
     const std::string host = peer.substr(0, peer.rfind(':'));
     const bool bracketed = host.starts_with('[') && host.ends_with(']');
-    key = pool + (bracketed ? host.substr(1, host.size() - 2) : host);
+    // Behind a proxy the other end is the address that it was asked for.
+    key = pool + (proxied ? first : bracketed ? host.substr(1, host.size() - 2) : host);
   }
   out.address = kept->stream->peer();
   wire::HttpRequest request;

@@ -4,13 +4,16 @@
 // address) and die 45 s after they were made; a name's answer is believed for 15 s. So nothing
 // outlives a change of the name by more than 60 s: a rebinding cannot hide behind keep-alive, and
 // no organization sees another's connection. Only judged addresses are dialled, at the very address
-// judged; redirects are not followed; at most 64 KiB of an answer are read.
+// judged, or asked for by that address at the operator's proxy; redirects are not followed; at most
+// 64 KiB of an answer are read.
 #pragma once
 
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "session/wire/dial.h"
 #include "session/wire/http.h"
@@ -47,16 +50,26 @@ struct Post {
   std::string pool;                          // connections of different identities are not shared
 };
 
+// The way out. A target is reached without the proxy when all its addresses are `direct`.
+struct Egress {
+  std::optional<wire::ProxyConfig> proxy;
+  wire::AddressJudge direct;
+};
+
 class HttpClient {
  public:
+  using Time = std::chrono::steady_clock::time_point;
   static constexpr std::chrono::seconds kConnect{6};
   static constexpr std::chrono::seconds kKept{45};
   static constexpr std::chrono::seconds kBelieved{15};
+  static_assert(kKept + kBelieved <= std::chrono::seconds(60));
   static constexpr size_t kIdlePerHost = 8;
   static constexpr size_t kIdleTotal = 512;
   static constexpr size_t kMostNames = 1024;
 
-  HttpClient(wire::Dialer& dialer, wire::AddressJudge judge);
+  // `age` is what connections and answers grow old by; tests move it.
+  HttpClient(wire::Dialer& dialer, wire::AddressJudge judge, Egress egress = {},
+             std::function<Time()> age = std::chrono::steady_clock::now);
   ~HttpClient();
 
   awaitable<Exchanges> post(Post post);
@@ -64,7 +77,6 @@ class HttpClient {
   size_t dials() const { return dials_; }
 
  private:
-  using Time = std::chrono::steady_clock::time_point;
   struct Kept {
     std::unique_ptr<wire::ByteStream> stream;
     Time made;
@@ -80,6 +92,8 @@ class HttpClient {
 
   wire::Dialer& dialer_;
   wire::AddressJudge judge_;
+  Egress egress_;
+  std::function<Time()> age_;
   std::map<std::string, std::deque<Kept>> idle_;
   std::map<std::string, Believed> names_;
   size_t idle_count_ = 0;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "storage/base/bytes.h"
+#include "webhook/endpoint.h"
 
 namespace wab::webhook {
 
@@ -48,5 +49,16 @@ struct Unpack {
   ByteView in;
   bool ok = true;
 };
+
+// One byte: 0 when it is not known.
+inline void put_format(Bytes& to, std::optional<BodyFormat> format) {
+  to.push_back(format ? static_cast<uint8_t>(static_cast<uint8_t>(*format) + 1) : 0);
+}
+inline std::optional<BodyFormat> take_format(Unpack& in) {
+  const uint8_t word = in.u8();
+  if (word == 0) return std::nullopt;
+  if (word > static_cast<uint8_t>(BodyFormat::cloud) + 1) in.ok = false;
+  return static_cast<BodyFormat>(word - 1);
+}
 
 }  // namespace wab::webhook

@@ -15,7 +15,12 @@ constexpr auto kPatience = 60s;   // for those; then the next step goes on anywa
 constexpr auto kTrouble = 1s;
 constexpr uint64_t kEraseStep = 500;
 
-using Replayed = std::pair<storage::DeliveryRow, std::optional<storage::EventRow>>;
+struct Replayed {
+  storage::DeliveryRow row;  // its state is written last
+  DeliveryState state;
+  std::optional<storage::EventRow> event;
+  std::string event_id;  // "" when the format is known or nobody knows it
+};
 
 storage::Key key_of(Kind kind, std::string name) {
   storage::Key key;
@@ -38,19 +43,43 @@ bool Dispatcher::replaying(EndpointId id) const {
   return it != workers_.end() && it->second->replaying;
 }
 
+// In which format the newest attempts of events were made; one answer for each pointer.
+awaitable<Result<std::vector<std::optional<BodyFormat>>>> Dispatcher::formats_of(
+    Shared worker, std::vector<storage::Key> pointers) {
+  std::vector<std::optional<BodyFormat>> out(pointers.size());
+  if (pointers.empty()) co_return out;
+  CO_TRY(const auto numbers, co_await store_.load(worker->org, std::move(pointers)));
+  std::vector<storage::Key> rows;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    if (!numbers[i] || numbers[i]->size() != 8) continue;
+    rows.push_back(key_of(Kind::attempt, log_name(worker->endpoint.id, read_be64(*numbers[i]))));
+    places.push_back(i);
+  }
+  if (rows.empty()) co_return out;
+  CO_TRY(const auto values, co_await store_.load(worker->org, std::move(rows)));
+  for (size_t i = 0; i < values.size(); ++i) {
+    const auto attempt = values[i] ? decode_attempt(*values[i]) : std::nullopt;
+    if (attempt) out[places[i]] = attempt->format;
+  }
+  co_return out;
+}
+
 // One step: its deliveries and the job's new cursor in one commit. True at the end.
 awaitable<Result<bool>> Dispatcher::replay_step(Shared worker, ReplayJob* job) {
   const EndpointId id = worker->endpoint.id;
   storage::Commit commit{storage::Scope(worker->org)};
   std::vector<Replayed> made;
-  DeliveryState fresh;
-  fresh.replay = true;
   bool last = false;
-  auto owe = [&](const SessionId& session, uint64_t seq, const ByteArray<8>& lane,
-                 std::optional<storage::EventRow> event, uint64_t last_attempt) {
-    fresh.last_attempt = last_attempt;
-    storage::DeliveryRow row{id, session, seq, lane, encode(fresh)};
-    made.emplace_back(std::move(row), std::move(event));
+  auto owe = [&](const SessionId& session, uint64_t seq, const ByteArray<8>& lane) -> Replayed& {
+    Replayed one;
+    one.row.endpoint = id;
+    one.row.session = session;
+    one.row.seq = seq;
+    one.row.lane = lane;
+    one.state.replay = true;
+    made.push_back(std::move(one));
+    return made.back();
   };
   if (job->wish.failed) {
     std::vector<storage::Key> keys;
@@ -64,7 +93,11 @@ awaitable<Result<bool>> Dispatcher::replay_step(Shared worker, ReplayJob* job) {
       for (size_t i = 0; i < values.size(); ++i) {
         if (!values[i]) continue;  // replayed before
         const auto letter = decode_dead_letter(*values[i]);
-        if (letter) owe(letter->session, letter->seq, letter->lane, {}, letter->last_attempt);
+        if (letter) {
+          Replayed& one = owe(letter->session, letter->seq, letter->lane);
+          one.state.last_attempt = letter->last_attempt;
+          one.state.format = letter->format;
+        }
         commit.erase.push_back(keys[i]);
         ++job->examined;
       }
@@ -88,8 +121,10 @@ awaitable<Result<bool>> Dispatcher::replay_step(Shared worker, ReplayJob* job) {
           CO_TRY(auto event, co_await store_.event(session, attempt->seq));
           if (event && event->id == job->wish.event_id) {
             ++job->examined;
-            const auto lane = event->lane;
-            owe(attempt->session, attempt->seq, lane, std::move(event), number);
+            Replayed& one = owe(attempt->session, attempt->seq, event->lane);
+            one.state.last_attempt = number;
+            one.state.format = attempt->format;
+            one.event = std::move(event);
             found = last = true;
           }
         }
@@ -110,10 +145,9 @@ awaitable<Result<bool>> Dispatcher::replay_step(Shared worker, ReplayJob* job) {
           if (!worker->endpoint.wants(event.type, event.session)) continue;
           if (event.at >= job->created_at || !selects(job->wish, event.at, event.body)) continue;
         }
-        const auto session = event.session;
-        const auto lane = event.lane;
-        const uint64_t seq = event.seq;
-        owe(session, seq, lane, std::move(event), 0);
+        Replayed& one = owe(event.session, event.seq, event.lane);
+        one.event_id = event.id;
+        one.event = std::move(event);
         if (last) break;
       }
     }
@@ -123,16 +157,29 @@ awaitable<Result<bool>> Dispatcher::replay_step(Shared worker, ReplayJob* job) {
   int64_t more = 0;
   std::vector<Replayed> fresh_ones;
   for (auto& one : made) {
-    const storage::DeliveryKey before{id, one.first.session, one.first.seq - 1};
+    const storage::DeliveryKey before{id, one.row.session, one.row.seq - 1};
     CO_TRY(const auto there, co_await store_.deliveries(worker->org, id, before, 1));
-    const bool owed = !there.empty() && there.front().session == one.first.session &&
-                      there.front().seq == one.first.seq;
+    const bool owed = !there.empty() && there.front().session == one.row.session &&
+                      there.front().seq == one.row.seq;
     if (owed && job->wish.event_id.empty()) continue;
+    if (owed) one.state.format = decode_state(there.front().state).format;
     if (!owed) ++more;
-    commit.deliveries.push_back(one.first);
     fresh_ones.push_back(std::move(one));
   }
   made = std::move(fresh_ones);
+  std::vector<storage::Key> pointers;
+  for (const auto& one : made) {
+    if (one.state.format || one.event_id.empty()) continue;
+    pointers.push_back(key_of(Kind::attempt_of_event, attempt_of_event_name(one.event_id, id)));
+  }
+  CO_TRY(const auto formats, co_await formats_of(worker, std::move(pointers)));
+  auto known = formats.begin();
+  for (auto& one : made) {
+    if (!one.state.format && !one.event_id.empty()) one.state.format = *known++;
+    if (!one.state.format) one.state.format = worker->endpoint.format;
+    one.row.state = encode(one.state);
+    commit.deliveries.push_back(one.row);
+  }
   job->queued += made.size();
   job->updated_at = clock_.now_ms();
   if (last) job->state = ReplayJob::State::done;
@@ -142,8 +189,9 @@ awaitable<Result<bool>> Dispatcher::replay_step(Shared worker, ReplayJob* job) {
   if (!done) co_return fail(done.error());
   if (hooks_.owes && more > 0) hooks_.owes(worker->org.org(), more);
   worker->replays_waiting += made.size();
-  for (auto& [row, event] : made) {
-    Item item{row.session, row.seq, row.lane, decode_state(row.state), std::move(event)};
+  for (auto& one : made) {
+    const auto& row = one.row;
+    Item item{row.session, row.seq, row.lane, one.state, std::move(one.event)};
     worker->backlog.offer(std::move(item));
   }
   worker->wake.notify_all();

@@ -156,11 +156,17 @@ export class Follower implements AsyncIterable<Event> {
       }
       for (const event of page.data) {
         yield event
-        this.cursor = `${event.session_id}:${event.seq}`
+        this.cursor = cursorOf(event)
       }
       this.cursor = page.next_cursor
     }
   }
+}
+
+/** Where the log goes on behind this event. What numbers it is its session, or what it is about. */
+export function cursorOf(event: Event): string {
+  const about = event.session_id ?? (event.data as { webhook_id?: string } | null)?.webhook_id ?? event.organization_id
+  return `${about}:${event.seq}`
 }
 
 interface Loose extends Common {

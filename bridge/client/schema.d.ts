@@ -1333,7 +1333,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List replays
+         * @description Needs the permission webhooks:read.
+         */
+        get: operations["listWebhookReplays"];
         put?: never;
         /**
          * Send again
@@ -2145,6 +2149,8 @@ export interface components {
         webhook_replay: {
             /** @description data.chat.id; alone or with a time range. */
             chat?: string;
+            /** @description The dead letter with this number. */
+            dead_letter?: number;
             /** @description This one event. */
             event_id?: string;
             /** @description true: all dead letters. */
@@ -2164,6 +2170,20 @@ export interface components {
             state: "running" | "done" | "failed";
             updated_at: string;
             webhook_id: string;
+        };
+        webhook_replay_jobs: {
+            data: {
+                created_at: string;
+                examined: number;
+                id: string;
+                /** @description Deliveries made so far. */
+                queued: number;
+                /** @enum {string} */
+                state: "running" | "done" | "failed";
+                updated_at: string;
+                webhook_id: string;
+            }[];
+            next_cursor: string | null;
         };
         webhook_rotated: {
             previous_valid_until: string;
@@ -2958,7 +2978,7 @@ export interface operations {
     listEvents: {
         parameters: {
             query?: {
-                /** @description next_cursor of an earlier page, SESSION_ID:SEQ of any envelope, or latest; without it from the oldest event there is. 410 cursor_expired when the events behind it are gone: the problem names oldest_cursor, and the gap as gap_from and gap_to. */
+                /** @description next_cursor of an earlier page, SESSION_ID:SEQ of any envelope (WEBHOOK_ID:SEQ of one about an endpoint, ORGANIZATION_ID:SEQ of one about the outbox), or latest; without it from the oldest event there is. 410 cursor_expired when the events behind it are gone: the problem names oldest_cursor, and the gap as gap_from and gap_to. */
                 after?: string;
                 /** @description 100 by default. */
                 limit?: number;
@@ -3133,7 +3153,7 @@ export interface operations {
     streamEvents: {
         parameters: {
             query?: {
-                /** @description next_cursor of an earlier page, SESSION_ID:SEQ of any envelope, or latest; without it from the oldest event there is. 410 cursor_expired when the events behind it are gone: the problem names oldest_cursor, and the gap as gap_from and gap_to. */
+                /** @description next_cursor of an earlier page, SESSION_ID:SEQ of any envelope (WEBHOOK_ID:SEQ of one about an endpoint, ORGANIZATION_ID:SEQ of one about the outbox), or latest; without it from the oldest event there is. 410 cursor_expired when the events behind it are gone: the problem names oldest_cursor, and the gap as gap_from and gap_to. */
                 after?: string;
             };
             header?: never;
@@ -10394,6 +10414,91 @@ export interface operations {
                 };
             };
             /** @description Problem; code: bad_request, invalid_cursor, invalid_query */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: forbidden, second_factor_required */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+            /** @description Problem; code: setup_required */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["problem"];
+                };
+            };
+        };
+    };
+    listWebhookReplays: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The newest 100; kept for 30 days */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["webhook_replay_jobs"];
+                };
+            };
+            /** @description Problem; code: bad_request, invalid_query */
             400: {
                 headers: {
                     [name: string]: unknown;

@@ -10,6 +10,7 @@ import * as overview from './overview.js'
 import * as sessions from './sessions.js'
 import * as session from './session.js'
 import * as webhooks from './webhooks.js'
+import * as webhook from './webhook.js'
 import * as events from './events.js'
 import * as tokens from './tokens.js'
 import * as users from './users.js'
@@ -26,6 +27,7 @@ const views = [
   { path: 'sessions', view: sessions, menu: true, may: () => !isOperator() && may('sessions:read') },
   { path: 'sessions/:id', view: session, under: 'sessions', may: () => !isOperator() && may('sessions:read') },
   { path: 'webhooks', view: webhooks, menu: true, may: () => !isOperator() && may('webhooks:read') },
+  { path: 'webhooks/:id', view: webhook, under: 'webhooks', may: () => !isOperator() && may('webhooks:read') },
   { path: 'events', view: events, menu: true, may: () => !isOperator() && may('events:read') },
   { path: 'tokens', view: tokens, menu: true, may: () => !isOperator() && may('tokens:read') },
   { path: 'users', view: users, menu: true, may: () => offers('/v1/users') && (isOperator() || may('users:read')) },

@@ -21,7 +21,7 @@ function connect() {
     const event = JSON.parse(message.data)
     // Events that were to come are gone, such as those of a restored store: what follows is whole again.
     if (event.type === 'log.gap') { after = event.oldest_cursor; return }
-    after = `${event.session_id}:${event.seq}`
+    after = `${event.session_id ?? event.data?.webhook_id ?? event.organization_id}:${event.seq}`
     for (const one of listeners) one(event)
   }
   socket.onclose = () => {

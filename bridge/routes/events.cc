@@ -11,8 +11,9 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kAfter =
-    "next_cursor of an earlier page, SESSION_ID:SEQ of any envelope, or latest; without it from "
-    "the oldest event there is. 410 cursor_expired when the events behind it are gone: the problem "
+    "next_cursor of an earlier page, SESSION_ID:SEQ of any envelope (WEBHOOK_ID:SEQ of one about "
+    "an endpoint, ORGANIZATION_ID:SEQ of one about the outbox), or latest; without it from the "
+    "oldest event there is. 410 cursor_expired when the events behind it are gone: the problem "
     "names oldest_cursor, and the gap as gap_from and gap_to.";
 constexpr Field kListFields[] = {
     {.name = "after", .max = 128, .about = kAfter},
@@ -51,7 +52,7 @@ constexpr Shape kPage{"events", kPageFields};
 
 // The position behind a cursor; one that was made from an event the caller does not see is none.
 awaitable<Outcome<uint64_t>> position_of(Call& call, std::string after) {
-  const auto session = SessionId::parse(std::string_view(after).substr(0, after.find(':')));
+  const auto session = numbered_by(after);
   if (session && !call.caller->sees(*session)) co_return refuse(Code::invalid_cursor);
   auto position = co_await event_position(call.app, call.org(), std::move(after));
   co_return position;

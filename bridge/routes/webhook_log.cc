@@ -1,10 +1,13 @@
 // What became of deliveries, and sending again: attempts, dead letters, replay, test.
 
+#include <algorithm>
 #include <ctime>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "bridge/deliveries.h"
 #include "bridge/routes/tables.h"
+#include "webhook/health.h"
 #include "webhook/log_reader.h"
 
 namespace wab::bridge {
@@ -108,6 +111,11 @@ constexpr Shape kLetterList{"dead_letters", kLetterListFields};
 constexpr Field kReplayFields[] = {
     {.name = "event_id", .min = 5, .max = 64, .about = "This one event."},
     {.name = "failed", .type = Type::boolean, .about = "true: all dead letters."},
+    {.name = "dead_letter",
+     .type = Type::integer,
+     .min = 1,
+     .max = INT64_MAX,
+     .about = "The dead letter with this number."},
     {.name = "since", .max = 40, .about = "ISO 8601 in UTC, inclusive."},
     {.name = "until", .max = 40, .about = "ISO 8601 in UTC, exclusive."},
     {.name = "chat", .min = 1, .max = 128, .about = "data.chat.id; alone or with a time range."}};
@@ -126,6 +134,16 @@ constexpr Field kJobFields[] = {
     {.name = "created_at", .required = true},
     {.name = "updated_at", .required = true}};
 constexpr Shape kJob{"webhook_replay_job", kJobFields};
+constexpr size_t kMostJobs = 100;
+constexpr Field kJobListFields[] = {
+    {.name = "data",
+     .type = Type::array,
+     .required = true,
+     .max = kMostJobs,
+     .shape = &kJob,
+     .item = Type::object},
+    {.name = "next_cursor", .required = true, .max = 512, .nullable = true}};
+constexpr Shape kJobList{"webhook_replay_jobs", kJobListFields};
 constexpr Field kTestFields[] = {
     {.name = "delivered", .type = Type::boolean, .required = true},
     {.name = "attempt", .type = Type::object, .required = true, .shape = &kAttemptShape}};
@@ -135,10 +153,11 @@ json text_or_null(const std::string& text) { return text.empty() ? json(nullptr)
 json time_or_null(UnixMillis at) { return at == 0 ? json(nullptr) : json(to_iso8601(at)); }
 json status_or_null(int status) { return status == 0 ? json(nullptr) : json(status); }
 
-// A cut may have split a character; bytes that are no text are shown as question marks.
+// The cut may have split a character; bytes that are no text are shown as question marks.
 std::string readable(const Bytes& answer) {
   ByteView view(answer);
-  for (int cut = 0; cut < 4 && !view.empty() && !is_utf8(view); ++cut) {
+  const bool whole = answer.size() < webhook::Attempt::kAnswerKept;
+  for (int cut = 0; cut < 4 && !whole && !is_utf8(view); ++cut) {
     view = view.first(view.size() - 1);
   }
   if (is_utf8(view)) return to_string(view);
@@ -260,7 +279,7 @@ awaitable<Outcome<Answer>> dead_letters(Call& call) {
   if (!page) co_return refuse(problem_of(page.error()));
   json data = json::array();
   for (const auto& [number, row] : page->rows) {
-    const bool operational = row.event_type.starts_with("webhook.");
+    const bool operational = webhook::is_operational(row.event_type);
     data.push_back({{"number", number},
                     {"event_id", row.event_id},
                     {"event_type", row.event_type},
@@ -292,7 +311,8 @@ Outcome<webhook::ReplayWish> wish_of(const json& body) {
   Problem problem;
   problem.code = Code::invalid_body;
   wish.event_id = text_of(body, "event_id");
-  wish.failed = body.value("failed", false);
+  const bool letter = body.contains("dead_letter");
+  wish.failed = body.value("failed", false) || letter;
   wish.chat = text_of(body, "chat");
   const struct {
     const char* name;
@@ -309,9 +329,11 @@ Outcome<webhook::ReplayWish> wish_of(const json& body) {
     }
   }
   const bool range = wish.since != 0 || wish.until != 0 || !wish.chat.empty();
-  const int ways = (wish.event_id.empty() ? 0 : 1) + (wish.failed ? 1 : 0) + (range ? 1 : 0);
+  const int ways = (wish.event_id.empty() ? 0 : 1) + (body.value("failed", false) ? 1 : 0) +
+                   (letter ? 1 : 0) + (range ? 1 : 0);
   if (problem.errors.empty() && ways != 1) {
-    problem.errors.push_back({"", "needs one of event_id, failed: true, or since, until and chat"});
+    problem.errors.push_back(
+        {"", "needs one of event_id, failed: true, dead_letter, or since, until and chat"});
   }
   if (problem.errors.empty() && wish.until != 0 && wish.until <= wish.since) {
     problem.errors.push_back({"/until", "is not after since"});
@@ -355,6 +377,12 @@ awaitable<Outcome<Answer>> replay(Call& call) {
     if (!end) co_return refuse(problem_of(end.error()));
     job.end = *end;
   }
+  if (call.body.contains("dead_letter")) {
+    const auto number = call.body["dead_letter"].get<uint64_t>();
+    if (number >= job.end) co_return refuse(Code::not_found);
+    job.cursor = number - 1;
+    job.end = number + 1;
+  }
   auto answer = json_answer(202, shown(job));
   storage::Commit commit{storage::Scope(call.org())};
   commit.put = call.repeatable(answer);
@@ -392,6 +420,30 @@ awaitable<Outcome<Answer>> replay_job(Call& call) {
   co_return json_answer(200, shown(*job));
 }
 
+// Names of jobs say nothing about their age: all are read, there are few.
+awaitable<Outcome<Answer>> replay_jobs(Call& call) {
+  const auto id = call.id<EndpointId>();
+  if (!id) co_return refuse(id.error());
+  auto record = co_await call.app.endpoints.get(call.org(), *id);
+  if (!record) co_return refuse(std::move(record.error()));
+  std::vector<webhook::ReplayJob> jobs;
+  std::string after;
+  do {
+    auto page = co_await call.app.store.scan(call.org(), Kind::replay_job, after, 200);
+    if (!page) co_return refuse(problem_of(page.error()));
+    for (const auto& row : page->rows) {
+      auto job = webhook::decode_replay_job(row.value);
+      if (job && job->endpoint == *id) jobs.push_back(std::move(*job));
+    }
+    after = page->next;
+  } while (!after.empty());
+  std::ranges::sort(jobs, std::greater(), &webhook::ReplayJob::created_at);
+  if (jobs.size() > kMostJobs) jobs.resize(kMostJobs);
+  json data = json::array();
+  for (const auto& job : jobs) data.push_back(shown(job));
+  co_return page_answer(call, "replay_jobs", std::move(data), "");
+}
+
 awaitable<Outcome<Answer>> test(Call& call) {
   const auto id = call.id<EndpointId>();
   if (!id) co_return refuse(id.error());
@@ -408,6 +460,7 @@ constexpr Reply kAttemptPage[] = {{200, "Newest first; kept for 30 days", &kAtte
 constexpr Reply kLetterPage[] = {{200, "Newest first; kept for 30 days", &kLetterList}};
 constexpr Reply kAccepted[] = {{202, "The job runs", &kJob}};
 constexpr Reply kJobReply[] = {{200, "The job", &kJob}};
+constexpr Reply kJobsReply[] = {{200, "The newest 100; kept for 30 days", &kJobList}};
 constexpr Reply kTestReply[] = {{200, "What the receiver answered", &kTested}};
 constexpr Code kPageProblems[] = {Code::invalid_cursor};
 constexpr Code kReplayProblems[] = {Code::conflict};
@@ -424,6 +477,8 @@ constexpr Route kRoutes[] = {
      kLetterPage, kPageProblems},
     {"POST", "/v1/webhooks/{id}/replay", "replayWebhook", "Send again", kOrg, kWrites, &kReplay,
      nullptr, replay, kAccepted, kReplayProblems, "webhook.replay"},
+    {"GET", "/v1/webhooks/{id}/replay", "listWebhookReplays", "List replays", kOrg, kReads, nullptr,
+     nullptr, replay_jobs, kJobsReply},
     {"GET", "/v1/webhooks/{id}/replay/{job}", "getWebhookReplay", "Progress of a replay", kOrg,
      kReads, nullptr, nullptr, replay_job, kJobReply},
     {"POST", "/v1/webhooks/{id}/test", "testWebhook", "Send a test event now", kOrg, kWrites,

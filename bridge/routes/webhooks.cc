@@ -151,7 +151,14 @@ Outcome<void> judge(Call& call) {
       problem.errors.push_back({"/url", std::move(*why)});
     }
   }
-  for (const auto& [name, value] : map_of(call.body, "headers")) {
+  const auto headers = map_of(call.body, "headers");
+  for (auto it = headers.begin(); it != headers.end(); ++it) {
+    const std::string& name = it->first;
+    if (std::any_of(headers.begin(), it, [&name](const auto& one) {
+          return wire::equal_ignoring_case(one.first, name);
+        })) {
+      problem.errors.push_back({"/headers/" + name, "is there twice"});
+    }
     if (auto why = EndpointDirectory::refused_header(name)) {
       problem.errors.push_back({"/headers/" + name, std::move(*why)});
     }

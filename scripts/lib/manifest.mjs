@@ -42,6 +42,8 @@ export function inventory(root) {
       for (const [, suite, name] of text.matchAll(/^(?:TEST|TEST_F|TEST_P|TYPED_TEST|RC_GTEST_PROP|RC_GTEST_FIXTURE_PROP)\(\s*(\w+),\s*(\w+)/gm)) {
         if (!suite.startsWith('DISABLED_') && !name.startsWith('DISABLED_')) cases.add(`${suite}.${name}`)
       }
+      // Tests whose body is a coroutine of the dispatcher's bench.
+      for (const [, name] of text.matchAll(/^DISPATCHER(?:_CLOCK)?_TEST\(\s*(\w+)/gm)) cases.add(`Dispatcher.${name}`)
     } else if (path.endsWith('.test.mjs')) {
       const text = withoutComments(readFileSync(join(root, path), 'utf8'))
       const names = [...text.matchAll(/\b(?:test|it)\(\s*(?:'((?:\\.|[^'\\])*)'|"((?:\\.|[^"\\])*)"|`((?:\\.|[^`\\])*)`)/g)]

@@ -149,9 +149,9 @@ awaitable<Result<std::unique_ptr<ByteStream>>> Dialer::dial(Target target, DialR
   }
   std::unique_ptr<TcpStream> plain;
   if (rules.proxy) {
-    const AddressJudge exempt;
-    CO_TRY(Addresses at, co_await resolve(rules.proxy->host, exempt, deadline));
-    CO_TRY(plain, co_await connect_any(std::move(at), rules.proxy->port, exempt, deadline));
+    CO_TRY(Addresses at, co_await resolve(rules.proxy->host, rules.proxy_judge, deadline));
+    CO_TRY(plain,
+           co_await connect_any(std::move(at), rules.proxy->port, rules.proxy_judge, deadline));
     std::string host = addresses.empty() ? target.host : addresses.front().to_string();
     CO_TRY_VOID(co_await open_tunnel(*plain, *rules.proxy, std::move(host), target.port, deadline));
   } else {

@@ -40,9 +40,11 @@ Result<ProxyConfig> parse_proxy(std::string_view url);
 
 struct DialRules {
   AddressJudge judge;  // empty: everything is allowed
-  // The proxy's own address is not judged. With a judge, the target is looked up and judged here
-  // and the proxy is given the address; without one, the proxy gets the name.
+  // The proxy's own address is judged by a judge of its own, if any. With a judge, the target is
+  // looked up and judged here and the proxy is given the address; without one, the proxy gets the
+  // name.
   std::optional<ProxyConfig> proxy;
+  AddressJudge proxy_judge;       // for a proxy that is not the operator's
   std::optional<TlsContext> tls;  // empty: the dialer's
 };
 

@@ -8,7 +8,7 @@ namespace wab::bridge {
 namespace {
 
 TEST(Backlog, IsFullFromTheLimitUntilNineTenths) {
-  Backlog::Account account(100);
+  Backlog::Account account(OrgId(), 100);
   account.add(99);
   EXPECT_FALSE(account.full());
   account.add(1);
@@ -20,15 +20,42 @@ TEST(Backlog, IsFullFromTheLimitUntilNineTenths) {
   EXPECT_EQ(account.owed(), 89u);
 }
 
-TEST(Backlog, SaysOnceThatItIsAlmostFull) {
-  Backlog::Account account(100);
-  EXPECT_FALSE(account.add(79));
-  EXPECT_TRUE(account.add(1));
-  EXPECT_FALSE(account.add(5));
-  account.add(-10);  // 75: not far enough down to say it again
-  EXPECT_FALSE(account.add(10));
-  account.add(-20);
-  EXPECT_TRUE(account.add(20));
+TEST(Backlog, SaysOnceThatItIsAlmostFullAndOnceThatItIsNoMore) {
+  int told = 0;
+  Backlog backlog(100, [&told](const OrgId&) { ++told; });
+  const auto account = backlog.of(OrgId::random(system_random()));
+  account->add(79);
+  EXPECT_EQ(told, 0);
+  account->add(1);
+  EXPECT_EQ(told, 1);
+  EXPECT_TRUE(account->high());
+  account->add(5);
+  account->add(-15);  // 70: not far enough down to say anything
+  account->add(20);
+  EXPECT_EQ(told, 1);
+  account->add(-21);
+  EXPECT_EQ(told, 2);
+  EXPECT_FALSE(account->high());
+  account->add(-69);
+  EXPECT_EQ(told, 2);
+  account->add(200);
+  EXPECT_EQ(told, 3);
+}
+
+TEST(Backlog, RemembersAcrossAStartThatItWasHigh) {
+  int told = 0;
+  Backlog backlog(100, [&told](const OrgId&) { ++told; });
+  const auto between = backlog.of(OrgId::random(system_random()));
+  between->add(75);
+  between->was_high();
+  EXPECT_TRUE(between->high());
+  between->add(-6);
+  EXPECT_EQ(told, 1);
+  const auto below = backlog.of(OrgId::random(system_random()));
+  below->add(69);
+  below->was_high();
+  EXPECT_FALSE(below->high());
+  EXPECT_EQ(told, 1);
 }
 
 TEST(Backlog, KeepsOrganizationsApart) {

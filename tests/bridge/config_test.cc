@@ -44,6 +44,7 @@ TEST(Config, DefaultsAreSafe) {
   EXPECT_EQ(config->ops.listen, "127.0.0.1:9090");
   EXPECT_EQ(config->storage.root_key, "");
   EXPECT_TRUE(config->webhook.allow_private_targets.empty());
+  EXPECT_EQ(config->webhook.ports, (Texts{"443", "8443"}));
   EXPECT_TRUE(config->http.cors_origins.empty());
   EXPECT_EQ(config->auth.token_ttl_default, std::chrono::days(90));
   EXPECT_EQ(config->webhook.schedule.size(), 10u);

@@ -196,5 +196,28 @@ TEST(Events, FollowerSendsBacklogThenLive) {
   EXPECT_TRUE(ended);
 }
 
+TEST(Events, ACursorIsMadeFromAnyEnvelope) {
+  Bench bench;
+  const auto a = bench.tenant("A"), b = bench.tenant("B");
+  const auto session = *SessionId::parse(a.session);
+  const SessionId endpoint(EndpointId::parse(a.webhook)->bytes());
+  const SessionId outbox(OrgId::parse(a.org)->bytes());
+  bench.add_event(a.org, session, 1, "1");
+  bench.add_event(a.org, endpoint, 1, "2");
+  bench.add_event(a.org, outbox, 1, "3");
+  bench.add_event(a.org, session, 2, "4");
+  const std::pair<std::string, size_t> left[] = {
+      {a.session + ":1", 3}, {a.webhook + ":1", 2}, {a.org + ":1", 1}, {a.session + ":2", 0}};
+  for (const auto& [cursor, count] : left) {
+    const auto answer = bench.call("GET", "/v1/events?after=" + cursor, "", a.owner);
+    ASSERT_EQ(answer.status, 200) << cursor << answer.body;
+    EXPECT_EQ(json::parse(answer.body)["data"].size(), count) << cursor;
+  }
+  for (const auto& cursor : {a.session + ":3", a.webhook + ":2", a.org + ":9", b.session + ":1",
+                             b.webhook + ":1", b.org + ":1"}) {
+    EXPECT_EQ(bench.call("GET", "/v1/events?after=" + cursor, "", a.owner).status, 400) << cursor;
+  }
+}
+
 }  // namespace
 }  // namespace wab::bridge::test

@@ -13,6 +13,16 @@ const s = stage('backpressure', {
   }
 })
 const texts = (word, count) => Array.from({ length: count }, (_, i) => `${word}${i}`)
+const outbox = async () => (await s.log()).events.filter(e => e.type.startsWith('outbox.'))
+// When all is well again: high and recovered, in turns.
+const settled = async () => {
+  const told = await eventually('the last word is recovered', async () => {
+    const events = await outbox()
+    return events.length > 0 && events.at(-1).type === 'outbox.recovered' && events
+  })
+  assert.deepEqual(told.map(event => event.type), told.map((_, i) => i % 2 === 0 ? 'outbox.high_watermark' : 'outbox.recovered'))
+  return told
+}
 const taken = async word => (await s.log()).events.filter(e => e.type === 'message' && e.data.text?.body.startsWith(word)).map(e => e.data.text.body)
 async function write(name, word, count) {
   const contact = await s.sandbox.account(name)
@@ -25,7 +35,7 @@ const allArrive = async (word, count) => {
 }
 
 test('a full outbox leaves messages with WhatsApp and says so', async () => {
-  s.receiver.answer = () => 503
+  s.receiver.answer = () => 500
   const ana = await write('Ana', 'a', 4 * limit)
   const held = await s.bridge.until(s.session.id, 'DEGRADED')
   assert.equal(held.reason.code, 'outbox_full')
@@ -39,12 +49,32 @@ test('a full outbox leaves messages with WhatsApp and says so', async () => {
   s.receiver.answer = () => 200
   await allArrive('a', 4 * limit)
   await s.working()
+  // Told at every crossing, up and down in turns, in the log and to the endpoint.
+  const told = await settled()
+  for (const [i, event] of told.entries()) {
+    assert.equal(event.session_id, null)
+    assert.equal(event.seq, i + 1)
+    assert.equal(event.data.limit, limit)
+    assert.ok(event.type === 'outbox.recovered' || event.data.owed >= 0.7 * limit, JSON.stringify(event.data))
+    assert.equal(event.data.since, i % 2 === 1 ? told[i - 1].occurred_at : undefined)
+    await s.receiver.event(event.type, one => one.id === event.id)
+  }
+  const [high, low] = told
+  // A reader of the log resumes behind such an event.
+  const rest = await s.bridge.must('GET', `/v1/events?after=${high.organization_id}:1&limit=1000`)
+  assert.equal(rest.data.some(event => event.id === high.id), false)
+  assert.ok(rest.data.some(event => event.id === low.id))
+  assert.ok(s.bridge.program.lines.some(line => line.includes('outbox.almost_full')))
 })
 
 test('the count is right again after a kill', async () => {
-  s.receiver.answer = () => 503
+  s.receiver.answer = () => 500
   await write('Ben', 'b', 4 * limit)
   await s.bridge.until(s.session.id, 'DEGRADED')
+  const before = await eventually('it is told', async () => {
+    const events = await outbox()
+    return events.at(-1)?.type === 'outbox.high_watermark' && events
+  })
   await s.bridge.kill()
   await s.bridge.start()
   const again = await eventually('held back again', async () => {
@@ -52,13 +82,16 @@ test('the count is right again after a kill', async () => {
     return now.reason?.code === 'outbox_full' && now
   })
   assert.equal(again.status, 'DEGRADED')
+  // High before the kill and after it: that is one crossing.
+  assert.equal((await outbox()).length, before.length)
   s.receiver.answer = () => 200
   await allArrive('b', 4 * limit)
   await s.working()
+  assert.ok((await settled()).length > before.length)
 })
 
 test('an endpoint that is deleted owes nothing any more', async () => {
-  s.receiver.answer = () => 503
+  s.receiver.answer = () => 500
   await write('Cleo', 'c', 4 * limit)
   await s.bridge.until(s.session.id, 'DEGRADED')
   await s.bridge.must('DELETE', `/v1/webhooks/${s.receiver.endpoint.id}`)

@@ -1,31 +1,13 @@
 // The delivery product with the real programs, judged by the reference library of Standard Webhooks.
 import { test, describe } from 'node:test'
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
 import { createHmac, createPublicKey, verify } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'
 import { eventually } from './lib/programs.mjs'
 import { stage } from './lib/stage.mjs'
+import { plainReceiver } from './lib/receiver.mjs'
 
 const s = stage('delivery', { extra: { webhook: { schedule: ['0s', '1s', '1s'] } } })
-
-// Keeps every request as it came.
-async function plainReceiver(answer = () => 200) {
-  const requests = []
-  const server = createServer((req, res) => {
-    const parts = []
-    req.on('data', part => parts.push(part))
-    req.on('end', () => {
-      const one = { headers: req.headers, body: Buffer.concat(parts).toString('utf8') }
-      requests.push(one)
-      res.statusCode = answer(one, requests.length)
-      res.end('thank you')
-    })
-  })
-  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve))
-  const close = () => { server.closeAllConnections(); return new Promise(resolve => server.close(resolve)) }
-  return { requests, url: `http://127.0.0.1:${server.address().port}/hook`, close }
-}
 
 const hook = (url, wish = {}) => s.bridge.must('POST', '/v1/webhooks', { url, events: ['message'], ...wish })
 let ana

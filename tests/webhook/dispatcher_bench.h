@@ -141,6 +141,7 @@ class DispatcherTest : public testing::Test {
     row.lane = event.lane;
     DeliveryState state;
     state.due = due;
+    state.format = endpoint.format;
     row.state = encode(state);
     Commit commit{storage::Scope(org, session)};
     commit.events.push_back(event);
@@ -173,6 +174,23 @@ class DispatcherTest : public testing::Test {
     std::vector<DeadLetter> out;
     for (auto& [number, row] : page->rows) out.insert(out.begin(), std::move(row));
     co_return out;
+  }
+
+  // Runs a replay to its end, when the receiver has seen `wanted` requests in all.
+  awaitable<void> send_again(ReplayWish wish, size_t wanted) {
+    ReplayJob job;
+    job.id = ReplayId::random(random);
+    job.endpoint = endpoint.id;
+    job.wish = std::move(wish);
+    const auto end = co_await dead_letters_end(&store, org, endpoint.id);
+    job.end = *end;
+    job.created_at = clock->now_ms() + 60'000;
+    EXPECT_TRUE(dispatcher->replay(job));
+    std::function<bool()> ready = [this, wanted] {
+      return receiver.seen.size() == wanted && dispatcher->waiting() == 0 &&
+             !dispatcher->replaying(endpoint.id);
+    };
+    co_await until(std::move(ready));
   }
 
   boost::asio::io_context loop{1};

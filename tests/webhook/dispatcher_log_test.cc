@@ -75,6 +75,61 @@ DISPATCHER_TEST(AReplaySendsTheSameIdAndBytesAndSaysSo, (options.schedule = {}))
   EXPECT_EQ(rows.back().trigger, Trigger::replay);
 }
 
+// The endpoint is changed to another format between two attempts, and again before everything is
+// sent once more in each way that there is: whoever knows an id knows its bytes.
+DISPATCHER_TEST(ABodyIsTheSameAtEveryAttemptWhateverTheFormatBecomes, (options.schedule = {2ms})) {
+  receiver.status = [this](const auto&) {
+    if (receiver.seen.size() == 1) {
+      endpoint.format = BodyFormat::cloud;
+      dispatcher->set_endpoint(org, endpoint);
+    }
+    return 500;
+  };
+  co_await owe(1, 1);
+  co_await owe(2, 1);
+  {
+    std::function<bool()> ready = [this] { return dispatcher->waiting() == 0; };
+    co_await until(std::move(ready));
+  }
+  EXPECT_EQ(receiver.seen.size(), 4u);
+  endpoint.format = BodyFormat::evolution;
+  dispatcher->set_endpoint(org, endpoint);
+  receiver.status = [](const auto&) { return 200; };
+  ReplayWish failed, event, range;
+  failed.failed = true;
+  event.event_id = "evt_1";
+  range.since = 1;
+  co_await send_again(failed, 6);
+  co_await send_again(event, 7);
+  co_await send_again(range, 9);
+  std::map<std::string, std::set<Bytes>> bodies;
+  for (const auto& one : receiver.seen) {
+    bodies[std::string(one.headers.get("webhook-id"))].insert(one.body);
+  }
+  EXPECT_EQ(bodies.size(), 2u);
+  for (const auto& [id, known] : bodies) EXPECT_EQ(known.size(), 1u) << id;
+  EXPECT_EQ(bodies["evt_1"].begin()->front(), '{');
+  EXPECT_EQ(text(*bodies["evt_1"].begin()), R"({"seq":1})") << "native, as when it happened";
+  EXPECT_TRUE(receiver.seen.back().headers.contains("webhook-replay"));
+}
+
+// The rules became stricter while a delivery waited.
+DISPATCHER_TEST(ATargetThatIsNotAllowedAnyMoreIsNotDialled, (options.target = TargetRules())) {
+  co_await owe(1, 1);
+  {
+    std::function<bool()> ready = [this] { return dispatcher->waiting() == 0; };
+    co_await until(std::move(ready));
+  }
+  EXPECT_TRUE(receiver.seen.empty());
+  const auto rows = co_await logged();
+  EXPECT_EQ(rows.size(), 1u);
+  if (rows.size() != 1) co_return;
+  EXPECT_EQ(rows[0].verdict, "target_not_allowed");
+  EXPECT_EQ(rows[0].address, "");
+  const auto letters = co_await dead();
+  EXPECT_EQ(letters.size(), 1u);
+}
+
 class DispatcherReplay : public DispatcherTest {
  public:
   awaitable<void> before() {

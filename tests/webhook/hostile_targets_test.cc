@@ -306,17 +306,21 @@ class HostileTargets : public testing::Test {
     for (;;) {
       auto stream = co_await server->accept();
       if (!stream) co_return;
-      wire::HttpServerConnection connection(std::move(*stream));
-      for (;;) {
-        auto request = co_await connection.read_request(test::soon(), test::soon());
-        if (!request || !*request) break;
-        wire::HttpResponse response;
-        response.status = redirect_status;
-        response.headers.set("location", redirect_to);
-        auto written = co_await connection.write_response(std::move(response), test::soon());
-        if (!written || !connection.keep_alive()) break;
-      }
+      std::unique_ptr<wire::ByteStream> one = std::move(*stream);
+      spawn(loop.get_executor(), serve_one(std::move(one)), "test.connection");
     }
+  }
+  awaitable<void> serve_one(std::unique_ptr<wire::ByteStream> stream) {
+    wire::HttpServerConnection connection(std::move(stream));
+    do {
+      auto request = co_await connection.read_request(test::soon(), test::soon());
+      if (!request || !*request) co_return;
+      wire::HttpResponse response;
+      response.status = redirect_status;
+      response.headers.set("location", redirect_to);
+      auto written = co_await connection.write_response(std::move(response), test::soon());
+      if (!written) co_return;
+    } while (connection.keep_alive());
   }
   awaitable<void> redirects() {
     spawn(loop.get_executor(), count_accepts(), "test.accept");
@@ -351,6 +355,57 @@ class HostileTargets : public testing::Test {
   int redirect_status = 301;
   std::string redirect_to;
 
+  // One exchange with the receiver by its name; true when it went over a kept connection.
+  awaitable<bool> ask(OrgId who) {
+    Post post;
+    post.org = who;
+    post.url = *wire::parse_url("http://receiver.example:" + std::to_string(server->port()));
+    const Exchanges answer = co_await client->post(std::move(post));
+    EXPECT_EQ(answer.size(), 1u);
+    EXPECT_FALSE(answer[0].error);
+    co_return answer[0].reused;
+  }
+  awaitable<void> aging() {
+    spawn(loop.get_executor(), serve(), "test.serve");
+    names["receiver.example"] = {"127.0.0.1"};
+    redirect_status = 204;
+    bool reused = co_await ask(org);
+    EXPECT_FALSE(reused);
+    now += 10s;
+    reused = co_await ask(org);
+    EXPECT_TRUE(reused) << "ten seconds old";
+    EXPECT_EQ(lookups, 1u);
+    now += 10s;
+    reused = co_await ask(org);
+    EXPECT_TRUE(reused);
+    EXPECT_EQ(lookups, 2u) << "an answer is believed for fifteen seconds";
+    // Another organization, the same receiver.
+    reused = co_await ask(OrgId::random(random));
+    EXPECT_FALSE(reused);
+    EXPECT_EQ(client->dials(), 2u);
+    // However often it was used: 45 seconds after it was made it is gone.
+    now += 24s;
+    reused = co_await ask(org);
+    EXPECT_TRUE(reused);
+    now += 1s;
+    reused = co_await ask(org);
+    EXPECT_FALSE(reused);
+    EXPECT_EQ(client->dials(), 3u);
+    // The name moves: nothing kept for its old address is used for the new one, which is judged.
+    names["receiver.example"] = {"127.0.0.3"};
+    now += 15s;
+    Post post;
+    post.org = org;
+    post.url = *wire::parse_url("http://receiver.example:" + std::to_string(server->port()));
+    const Exchanges moved = co_await client->post(std::move(post));
+    EXPECT_TRUE(moved[0].error && moved[0].error->is(wire::WireError::not_allowed));
+    EXPECT_EQ(client->dials(), 3u);
+    client->close_idle();
+    server->close();
+    victim->close();
+  }
+  HttpClient::Time now = std::chrono::steady_clock::now();
+
   // The resolver changes its mind between two questions: only the first answer is judged, and only
   // that one is dialled.
   awaitable<void> rebinding() {
@@ -382,6 +437,12 @@ TEST_F(HostileTargets, RedirectsAreNotFollowed) {
   guard = Guard({*Network::parse("127.0.0.1")});
   client = std::make_unique<HttpClient>(dialer, judge);
   test::run_on(loop, [this] { return redirects(); });
+}
+
+TEST_F(HostileTargets, ConnectionsBelongToAnOrganizationAndAnAddressAndDieWithinAMinute) {
+  guard = Guard({*Network::parse("127.0.0.1")});
+  client = std::make_unique<HttpClient>(dialer, judge, Egress(), [this] { return now; });
+  test::run_on(loop, [this] { return aging(); });
 }
 
 TEST_F(HostileTargets, ARebindingResolverReachesNothing) {

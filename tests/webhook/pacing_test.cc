@@ -246,15 +246,51 @@ TEST(Attempt, ComesBackAsItWas) {
   attempt.answer = to_bytes(view(std::string("\0busy\xff", 6)));
   attempt.answer_bytes = 70'000;
   attempt.previous = 41;
+  attempt.format = BodyFormat::waha;
   const Bytes stored = encode(attempt);
   const auto back = decode_attempt(stored);
   ASSERT_TRUE(back);
   EXPECT_EQ(encode(*back), stored);
   EXPECT_EQ(back->answer, attempt.answer);
   EXPECT_EQ(back->timings.tls, 300);
+  EXPECT_EQ(back->format, BodyFormat::waha);
   for (size_t size = 0; size < stored.size(); ++size) {
     EXPECT_FALSE(decode_attempt(ByteView(stored).first(size))) << size;
   }
+  // As it was stored before it said in which format.
+  Bytes before = stored;
+  before.pop_back();
+  before[0] = 1;
+  const auto old = decode_attempt(before);
+  ASSERT_TRUE(old);
+  EXPECT_EQ(old->previous, 41u);
+  EXPECT_FALSE(old->format);
+}
+
+TEST(DeadLetter, ComesBackAsItWas) {
+  test::SeededRandom random;
+  DeadLetter letter;
+  letter.event_id = "evt_1";
+  letter.event_type = "message";
+  letter.session = SessionId::random(random);
+  letter.seq = 4;
+  letter.attempts = 10;
+  letter.status = 500;
+  letter.verdict = "server_error";
+  letter.last_attempt = 77;
+  letter.format = BodyFormat::cloud;
+  Bytes stored = encode(letter);
+  const auto back = decode_dead_letter(stored);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(encode(*back), stored);
+  EXPECT_EQ(back->format, BodyFormat::cloud);
+  stored.pop_back();
+  EXPECT_FALSE(decode_dead_letter(stored));
+  stored[0] = 1;
+  const auto old = decode_dead_letter(stored);
+  ASSERT_TRUE(old);
+  EXPECT_EQ(old->last_attempt, 77u);
+  EXPECT_FALSE(old->format);
 }
 
 TEST(ReplayJob, ComesBackAsItWasAndSelects) {

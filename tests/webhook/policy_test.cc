@@ -183,7 +183,10 @@ TEST(DeliveryState, ComesBackAsItWas) {
 
 TEST(DeliveryState, BytesAreFixed) {
   EXPECT_EQ(to_hex(encode({3, 1'795'000'000'123, true})),
-            "020100000003000001a1ee565e7b0000000000000000");
+            "030100000003000001a1ee565e7b000000000000000000");
+  DeliveryState state;
+  state.format = BodyFormat::cloud;
+  EXPECT_EQ(to_hex(encode(state)), "0300000000000000000000000000000000000000000004");
 }
 
 TEST(DeliveryState, RowsOfTheFirstVersionAreRead) {
@@ -192,6 +195,22 @@ TEST(DeliveryState, RowsOfTheFirstVersionAreRead) {
   EXPECT_EQ(state.due, 1'795'000'000'123);
   EXPECT_TRUE(state.exhausted);
   EXPECT_EQ(state.last_attempt, 0u);
+}
+
+TEST(DeliveryState, RowsWithoutAFormatAreReadAndTheFormatComesBack) {
+  const auto before = decode_state(*from_hex("020100000003000001a1ee565e7b0000000000000007"));
+  EXPECT_EQ(before.attempts, 3u);
+  EXPECT_EQ(before.last_attempt, 7u);
+  EXPECT_FALSE(before.format);
+  for (const auto format :
+       {BodyFormat::native, BodyFormat::waha, BodyFormat::evolution, BodyFormat::cloud}) {
+    DeliveryState state;
+    state.format = format;
+    EXPECT_EQ(decode_state(encode(state)).format, format);
+  }
+  Bytes unknown = encode(DeliveryState{3});
+  unknown.back() = 9;
+  EXPECT_EQ(decode_state(unknown).attempts, 0u) << "a format of a later version";
 }
 
 TEST(DeliveryState, RubbishReadsAsAFreshDelivery) {

@@ -77,3 +77,25 @@ export class Receiver {
     await new Promise(resolve => this.server.close(resolve))
   }
 }
+
+// Judges nothing and keeps every request as it came. `answer` says with which status, or { status, headers, body }; null
+// hangs up.
+export async function plainReceiver(answer = () => 200, make = createServer) {
+  const requests = []
+  const server = make((req, res) => {
+    const parts = []
+    req.on('data', part => parts.push(part))
+    req.on('end', () => {
+      const one = { id: req.headers['webhook-id'], headers: req.headers, raw: req.rawHeaders, url: req.url, body: Buffer.concat(parts).toString('utf8'), at: Date.now() }
+      requests.push(one)
+      const told = answer(one, requests.length)
+      if (told === null) return void req.socket.destroy()
+      const { status, headers = {}, body = 'thank you' } = typeof told === 'number' ? { status: told } : told
+      res.writeHead(status, headers)
+      res.end(body)
+    })
+  })
+  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve))
+  const close = () => { server.closeAllConnections(); return new Promise(resolve => server.close(resolve)) }
+  return { requests, port: server.address().port, url: `http://127.0.0.1:${server.address().port}/hook`, close }
+}

@@ -237,6 +237,22 @@ TEST_F(DialTest, WithAJudgeTheProxyIsGivenTheJudgedAddress) {
   EXPECT_EQ(seen_.requests.size(), 1u) << "the proxy is not even asked";
 }
 
+TEST_F(DialTest, AProxyOfSomebodyElseIsJudgedToo) {
+  DialRules rules;
+  rules.proxy = proxy("secret");
+  rules.proxy_judge = is_public;
+  expect(target("localhost", true), rules, WireError::not_allowed);
+  rules.proxy->host = "127.0.0.1";
+  expect(target("localhost", true), rules, WireError::not_allowed);
+  rules.proxy->host = "mixed";
+  expect(target("localhost", true), rules, WireError::not_allowed);
+  EXPECT_TRUE(seen_.requests.empty()) << "nobody was connected to";
+  rules.proxy->host = "localhost";
+  rules.proxy_judge = is_loopback;
+  expect(target("localhost", true), rules);
+  EXPECT_EQ(seen_.requests.size(), 1u);
+}
+
 TEST_F(DialTest, AHangingLookupMeetsTheDeadline) {
   std::promise<void> release;
   std::shared_future<void> released = release.get_future().share();
