@@ -126,6 +126,7 @@ std::string body_for(const Route& route) {
       {"rotateToken", "{}"},
       {"createPairingLink", "{}"},
       {"rotateWebhookSecret", "{}"},
+      {"startSession", "{}"},
       {"replayWebhook", R"({"failed":true})"}};
   const auto found = bodies.find(route.name);
   return found == bodies.end() ? "" : found->second;

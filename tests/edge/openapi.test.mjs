@@ -102,7 +102,7 @@ const beyond = new Set([
   'is not a PEM chain with its private key',
   'is not whsec_ and base64 of 24 to 64 bytes',
   'is not such as 2026-11-24T10:00:00Z',
-  'needs one of event_id, failed: true, or since, until and chat',
+  'needs one of event_id, failed: true, dead_letter, or since, until and chat',
   'is not after since',
   'write networks such as 10.0.0.0/8',
   'is not a session of this organization',
