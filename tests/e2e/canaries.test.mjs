@@ -9,7 +9,6 @@ import { stage } from './lib/stage.mjs'
 import { image } from './lib/memory.mjs'
 import { Table } from './lib/table.mjs'
 import { Receiver } from './lib/receiver.mjs'
-import { Table } from './lib/table.mjs'
 import { binDir, eventually, remove, workDir } from './lib/programs.mjs'
 
 const unique = () => randomBytes(9).toString('hex')
