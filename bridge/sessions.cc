@@ -1,4 +1,5 @@
 #include "bridge/restored_state.h"
+#include "bridge/session_erasure.h"
 #include "bridge/session_row.h"
 #include "bridge/sessions_impl.h"
 #include "storage/base/log.h"
@@ -129,15 +130,12 @@ awaitable<Outcome<void>> Sessions::do_erase(Shard& shard, storage::OrgScope org,
   entry->changed.notify_all();
   (void)co_await entry->session->logout();
   co_await entry->session->close();
-  const storage::Scope everything(org, id);
-  auto erased = co_await world_.store.erase_all(everything);
+  storage::Store* const store = &world_.store;
+  auto marked = co_await mark_session_erased(store, org, entry->view);
+  if (!marked) co_return refuse(problem_of(marked.error()));
+  auto erased = co_await finish_erasing_session(store, org, id);
   if (!erased) co_return refuse(problem_of(erased.error()));
-  // Its own row last: until then the same call goes on where it stopped.
-  storage::Commit commit{storage::Scope(org)};
-  commit.erase.push_back(storage::Key{Kind::session_config, id.text()});
-  auto written = co_await world_.store.commit(std::move(commit));
   shard.entries.erase(id);
-  if (!written) co_return refuse(problem_of(written.error()));
   co_return Outcome<void>();
 }
 

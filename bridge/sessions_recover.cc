@@ -1,5 +1,6 @@
 // Sessions after a start of the service: opened, held back when the store was restored, started.
 #include "bridge/restored_state.h"
+#include "bridge/session_erasure.h"
 #include "bridge/session_row.h"
 #include "bridge/sessions_impl.h"
 #include "storage/base/log.h"
@@ -84,6 +85,14 @@ awaitable<Result<size_t>> Sessions::recover(storage::OrgScope org) {
     for (const auto& row : page.rows) {
       auto stored = read_session_row(row.value);
       if (!stored) continue;
+      if (is_being_erased(row.value)) {
+        auto erased = co_await finish_erasing_session(&world_.store, org, stored->id);
+        if (!erased) {
+          log_error("session.not_erased",
+                    {{"session", stored->id.text()}, {"error", erased.error()}});
+        }
+        continue;
+      }
       ++found;
       Shard& shard = shard_of(stored->id);
       std::function<awaitable<void>()> work = [this, &shard, org, view = *stored] {
