@@ -2,6 +2,7 @@
 #include "bridge/google_step.h"
 
 #include "bridge/google.h"
+#include "tests/bridge/no_google.h"
 #include "tests/bridge/people_bench.h"
 #include "tests/support/table.h"
 
@@ -10,20 +11,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using wab::test::Table;
-
-class Unreachable final : public GoogleContext {
- public:
-  explicit Unreachable(PeopleBench& bench) : bench_(bench) {}
-  awaitable<Result<WebAnswer>> fetch(WebAsk) override {
-    co_return fail(GoogleError::unreachable, "test");
-  }
-  Clock& clock() override { return bench_.clock; }
-  Random& random() override { return bench_.random; }
-  ByteArray<32> keyed_hash(std::string_view, std::string_view) override { return {}; }
-
- private:
-  PeopleBench& bench_;
-};
 
 class GoogleStep : public ::testing::Test {
  protected:
@@ -57,7 +44,7 @@ class GoogleStep : public ::testing::Test {
         {{"Cookie", std::string(kStepCookie) + "=" + cookie}, {"Sec-Fetch-Site", "same-origin"}});
   }
   PeopleBench bench;
-  Unreachable nobody;
+  NoGoogle nobody;
   std::optional<Google> google;
   std::string ana, secret;
 };

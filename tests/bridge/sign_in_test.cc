@@ -4,6 +4,7 @@
 #include "bridge/google.h"
 #include "bridge/login_guard.h"
 #include "bridge/stored.h"
+#include "tests/bridge/no_google.h"
 #include "tests/bridge/people_bench.h"
 #include "tests/support/table.h"
 
@@ -11,21 +12,6 @@ namespace wab::bridge::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-// A provider that nobody reaches.
-class NoGoogle final : public GoogleContext {
- public:
-  explicit NoGoogle(PeopleBench& bench) : bench_(bench) {}
-  awaitable<Result<WebAnswer>> fetch(WebAsk) override {
-    co_return fail(GoogleError::unreachable, "test");
-  }
-  Clock& clock() override { return bench_.clock; }
-  Random& random() override { return bench_.random; }
-  ByteArray<32> keyed_hash(std::string_view, std::string_view) override { return {}; }
-
- private:
-  PeopleBench& bench_;
-};
 
 class SignIn : public ::testing::Test {
  protected:
