@@ -165,6 +165,12 @@ async function twoAtATime(parts) {
     for (let part = queue.shift(); part; part = queue.shift()) await part.run()
   }))
 }
+// What takes minutes begins first, so that nothing long is left alone at the end.
+function longestFirst(files) {
+  const long = ['kill', 'torture', 'canaries', 'operations', 'scenarios_attempt']
+  const rank = file => (long.indexOf(basename(file, '.test.mjs')) + 1) || long.length + 1
+  return [...files].sort((a, b) => rank(a) - rank(b))
+}
 async function oneByOne(parts) {
   for (const part of parts) await part.run()
 }
@@ -196,6 +202,7 @@ const suites = [
   },
   {
     name: 'unit',
+    order: twoAtATime,
     build: () => build('dev'),
     parts: () => unitPrograms().map(name => ({ name: `unit/${name}`, run: () => gtest(`unit/${name}`, join(dev, 'bin', name), programs) }))
   },
@@ -219,8 +226,9 @@ const suites = [
   },
   {
     name: 'e2e',
+    order: twoAtATime, // each has its own directory and ports; they wait for conditions more than they compute
     build: () => build('dev', ['waslo-bridge', 'waslo-sandbox']),
-    parts: () => filesIn('tests/e2e', /\.test\.mjs$/).map(file => {
+    parts: () => longestFirst(filesIn('tests/e2e', /\.test\.mjs$/)).map(file => {
       const name = `e2e/${basename(file, '.test.mjs')}`
       return { name, run: () => nodeTest(name, file, { env: programs, limit: 1200 }) }
     })
