@@ -116,7 +116,7 @@ test('unsealed on its machine it goes on where it was', { timeout: 90000 }, asyn
   assert.equal(done.status, 0, done.stderr)
   assert.match(done.stdout, /unsealed/)
   await eventually('the service to be ready', async () => (await request(s.bridge.ops + '/readyz').catch(() => ({}))).status === 200)
-  assert.ok(readFileSync(s.bridge.log, 'utf8').slice(log).includes('service.unsealed'))
+  await eventually('the log says so', () => readFileSync(s.bridge.log, 'utf8').slice(log).includes('service.unsealed'))
   await s.bridge.until(s.session.id, 'WORKING')
   const ben = await s.contact('Ben')
   const text = `after-${unique()}`

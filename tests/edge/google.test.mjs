@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
-import { Bridge, binDir, remove, request, workDir } from '../e2e/lib/programs.mjs'
+import { Bridge, binDir, eventually, remove, request, workDir } from '../e2e/lib/programs.mjs'
 import { IdentityProvider, makeAuthority } from './lib/identity_provider.mjs'
 import { digits } from '../console/lib/totp.mjs'
 
@@ -256,7 +256,7 @@ test('whoever has a second factor is asked for it after Google', { timeout: 6000
     const victim = new Browser(other)
     await victim.signIn(dana)
     refused(await victim.get('/v1/login/google/code', { method: 'POST', body: { code: second }, headers: { origin: 'https://evil.example' } }), 403, 'cross_site')
-    assert.match(readFileSync(other.log, 'utf8'), /"event":"google.signed_in"/)
+    await eventually('the log says so', () => /"event":"google.signed_in"/.test(readFileSync(other.log, 'utf8')))
   } finally {
     await other.stop()
   }
@@ -339,7 +339,8 @@ test('only the configured authorities and only allowed addresses are spoken to',
       await one.bootstrap()
       const asked = provider.asked['/.well-known/openid-configuration']
       refused(await new Browser(one).get('/v1/login/google'), 503, 'signin_unreachable')
-      assert.match(readFileSync(one.log, 'utf8'), /"event":"signin.document_unreadable"/, name)
+      // The log comes through a pipe, behind the answer.
+      await eventually(`${name}: the log says why`, () => /"event":"signin.document_unreadable"/.test(readFileSync(one.log, 'utf8')))
       assert.equal(provider.asked['/.well-known/openid-configuration'], name === 'other-issuer' ? asked + 1 : asked, name)
     } finally {
       await one.stop()
