@@ -2,8 +2,8 @@
 //
 // Implements SessionDirectory. Owned by the service; all state is per shard and touched by that
 // shard's thread alone, calls hop there with on(). The wish (started or stopped) and the settings
-// are the row Kind::session_config of the organization, name = session id text, JSON
-// {"v":1,"id","name","metadata","proxy","wanted","restore_seen"?,"created_at","updated_at"}.
+// are the row Kind::session_config of the organization, name = session id text, JSON {"v":1,
+// "id","name","metadata","proxy","wanted","restore_seen"?,"erasing"?,"created_at","updated_at"}.
 //
 // After a restore a session that is linked to a phone is held back (restored_state.h): it keeps its
 // wish, shows FAILED with the reason restored_backup, and is not started.

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
-import { Bridge, binDir, eventually, remove, request, workDir } from '../e2e/lib/programs.mjs'
+import { Bridge, binDir, remove, request, workDir } from '../e2e/lib/programs.mjs'
 import { IdentityProvider, makeAuthority } from './lib/identity_provider.mjs'
 import { digits } from '../console/lib/totp.mjs'
 
@@ -131,7 +131,7 @@ test('an account that nobody linked is not let in, whatever its e-mail address',
   assert.equal(page.status, 303)
   assert.equal(page.headers.location, '/#signin-error=not_invited')
   assert.equal(page.text, '')
-  assert.match(log(), /"event":"google.not_invited"/)
+  await bridge.program.line(/"event":"google.not_invited"/)
 })
 
 test('linking takes a signed-in user, and then signing in works', async () => {
@@ -193,7 +193,7 @@ test('an answer that another browser asked for is refused (login CSRF)', async (
   const mine = await victim.ask(eve)
   mine.searchParams.set('code', way.searchParams.get('code'))
   refused(await victim.back(mine), 403, 'signin_refused')
-  assert.match(log(), /"event":"google.refused".*google.state/)
+  await bridge.program.line(/"event":"google.refused".*google.state/)
 })
 
 test('linking ends with the user who began it', async () => {
@@ -256,7 +256,7 @@ test('whoever has a second factor is asked for it after Google', { timeout: 6000
     const victim = new Browser(other)
     await victim.signIn(dana)
     refused(await victim.get('/v1/login/google/code', { method: 'POST', body: { code: second }, headers: { origin: 'https://evil.example' } }), 403, 'cross_site')
-    await eventually('the log says so', () => /"event":"google.signed_in"/.test(readFileSync(other.log, 'utf8')))
+    await other.program.line(/"event":"google.signed_in"/)
   } finally {
     await other.stop()
   }
@@ -275,7 +275,7 @@ test('tokens for others, of other domains and of unverified addresses are refuse
     refused(await browser.signIn(dana), 403, 'signin_refused')
     assert.equal(browser.session, undefined, name)
   }
-  for (const reason of ['audience', 'party', 'issuer', 'nonce', 'domain', 'email', 'subject']) assert.match(log(), new RegExp(`id_token.${reason} `))
+  for (const reason of ['audience', 'party', 'issuer', 'nonce', 'domain', 'email', 'subject']) await bridge.program.line(new RegExp(`id_token.${reason} `))
 })
 
 test('what the provider or the person declines is refused', async () => {
@@ -339,8 +339,7 @@ test('only the configured authorities and only allowed addresses are spoken to',
       await one.bootstrap()
       const asked = provider.asked['/.well-known/openid-configuration']
       refused(await new Browser(one).get('/v1/login/google'), 503, 'signin_unreachable')
-      // The log comes through a pipe, behind the answer.
-      await eventually(`${name}: the log says why`, () => /"event":"signin.document_unreadable"/.test(readFileSync(one.log, 'utf8')))
+      await one.program.line(/"event":"signin.document_unreadable"/)
       assert.equal(provider.asked['/.well-known/openid-configuration'], name === 'other-issuer' ? asked + 1 : asked, name)
     } finally {
       await one.stop()
