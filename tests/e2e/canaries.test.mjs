@@ -40,7 +40,19 @@ function files(dir) {
   })
 }
 
+// A file that is renamed into its place while it is looked for: everything is listed and read once more,
+// so that it is found under one of its names.
 function search(dir, wanted) {
+  for (let look = 1; ; ++look) {
+    try {
+      return searchOnce(dir, wanted)
+    } catch (error) {
+      if (error.code !== 'ENOENT' || look === 10) throw error
+    }
+  }
+}
+
+function searchOnce(dir, wanted) {
   const found = []
   let bytes = 0
   for (const path of files(dir)) {
